@@ -1,0 +1,15 @@
+from typing import ClassVar
+from uuid import UUID
+
+from common.contracts.envelope import Payload
+from common.contracts.topics import CALENDARS, Topic
+
+
+class CategoriesCreated(Payload):
+    """A user's default categories are there to be used."""
+
+    event_type: ClassVar[str] = "categories.created"
+    topic: ClassVar[Topic] = CALENDARS
+
+    user_id: UUID
+    names: tuple[str, ...]

@@ -1,0 +1,13 @@
+from typing import ClassVar
+from uuid import UUID
+
+from common.contracts.envelope import Payload
+from common.contracts.topics import PROFILES, Topic
+
+
+class ProfileCreated(Payload):
+    event_type: ClassVar[str] = "profile.created"
+    topic: ClassVar[Topic] = PROFILES
+
+    user_id: UUID
+    version: int

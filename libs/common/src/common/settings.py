@@ -1,0 +1,128 @@
+"""What a process is told from outside: environment variables, read once at start, refused with a sentence that says what to do."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import (
+    BaseModel,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Environment = Literal["development", "test", "production"]
+
+
+class DatabaseSettings(BaseModel):
+    url: SecretStr
+    probe_url: SecretStr | None = None
+    """Where readiness asks; an alias of its own, so that a full pool does not make a replica unready."""
+    pooler: Literal["none", "session", "transaction"] = "none"
+    prepared_statements: bool = False
+    """True only behind a pooler that supports them (PgBouncer 1.21 with max_prepared_statements)."""
+    pool_size: PositiveInt = 10
+    pool_wait_seconds: PositiveFloat = 2.0
+    recycle_seconds: PositiveFloat = 1800.0
+
+
+class RedisSettings(BaseModel):
+    url: SecretStr
+    ca_file: Path | None = None
+    prefix: str
+    """What the names of this service's keys and channels begin with, `auth:` for example."""
+
+
+class KafkaSettings(BaseModel):
+    bootstrap: str
+    ca_file: Path
+    certificate_file: Path
+    key_file: Path
+    installation: str = ""
+    """Set before every topic, group and transactional id, so that several installations share a cluster."""
+
+
+class HttpSettings(BaseModel):
+    host: str = "127.0.0.1"
+    port: PositiveInt
+    body_limit_bytes: PositiveInt = 1_048_576
+    request_deadline_seconds: PositiveFloat = 15.0
+    cors_origins: tuple[str, ...] = ()
+
+
+class InternalSettings(BaseModel):
+    """The port of other services and the operator: TLS with the installation's own authority."""
+
+    host: str = "127.0.0.1"
+    port: PositiveInt
+    ca_file: Path
+    certificate_file: Path
+    key_file: Path
+
+
+class ProbeSettings(BaseModel):
+    host: str = "127.0.0.1"
+    port: PositiveInt
+
+
+class DrainSettings(BaseModel):
+    delay_seconds: NonNegativeFloat = 5.0
+    """How long a process serves on after it began to answer 503 at /readyz."""
+    grace_seconds: PositiveFloat = 25.0
+    """All of the drain, the delay included; below Kubernetes' terminationGracePeriodSeconds."""
+
+    @model_validator(mode="after")
+    def _delay_fits_into_grace(self) -> Self:
+        if self.delay_seconds >= self.grace_seconds:
+            raise ValueError("DRAIN_DELAY_SECONDS must be shorter than DRAIN_GRACE_SECONDS")
+        return self
+
+
+class TelemetrySettings(BaseModel):
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    otlp_endpoint: str | None = None
+
+
+class TokenSettings(BaseModel):
+    issuer: str
+    audience: str = "quartet"
+    jwks_url: str
+
+
+class Settings(BaseSettings):
+    """`DATABASE_POOL_SIZE` sets `database.pool_size`: the first part of a name is the group, the rest the setting."""
+
+    model_config = SettingsConfigDict(
+        env_nested_delimiter="_", env_nested_max_split=1, extra="ignore", frozen=True
+    )
+
+    environment: Environment
+    database: DatabaseSettings
+    redis: RedisSettings
+    internal: InternalSettings
+    probe: ProbeSettings
+    drain: DrainSettings = Field(default_factory=DrainSettings)
+    telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
+
+
+class ApiSettings(Settings):
+    http: HttpSettings
+    token: TokenSettings
+
+
+class WorkerSettings(Settings):
+    kafka: KafkaSettings
+
+
+class MigrationSettings(BaseSettings):
+    """A migration needs the owner's own connection and nothing else."""
+
+    model_config = SettingsConfigDict(
+        env_nested_delimiter="_", env_nested_max_split=1, extra="ignore", frozen=True
+    )
+
+    environment: Environment
+    database: DatabaseSettings
