@@ -1,4 +1,4 @@
-"""Errors carry a kind, a stable code and a sentence for the caller; `problems.py` alone turns a kind into a status."""
+"""Errors carry a kind, a stable code and a sentence; `problems.py` alone turns a kind into a status."""
 
 from dataclasses import dataclass
 from enum import StrEnum

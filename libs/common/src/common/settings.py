@@ -1,4 +1,4 @@
-"""What a process is told from outside: environment variables, read once at start, refused with a sentence that says what to do."""
+"""What a process is told from outside: environment variables, read once at start."""
 
 from pathlib import Path
 from typing import Literal, Self
@@ -93,7 +93,7 @@ class TokenSettings(BaseModel):
 
 
 class Settings(BaseSettings):
-    """`DATABASE_POOL_SIZE` sets `database.pool_size`: the first part of a name is the group, the rest the setting."""
+    """`DATABASE_POOL_SIZE` sets `database.pool_size`: group first, the setting after it."""
 
     model_config = SettingsConfigDict(
         env_nested_delimiter="_", env_nested_max_split=1, extra="ignore", frozen=True

@@ -1,1 +1,1 @@
-"""What services tell each other. Data only: pydantic and the standard library, no service, no database, no Kafka."""
+"""What services tell each other: pydantic and the standard library, no service, no database, no Kafka."""

@@ -1,4 +1,4 @@
-"""Every payload there is, by event type: what consumers parse with and what the committed schemas are made from."""
+"""Every payload, by event type: what consumers parse with and what the schemas are made from."""
 
 from common.contracts.auth import SessionRevoked, UserRegistered
 from common.contracts.calendar import CategoriesCreated

@@ -20,15 +20,15 @@ class Payload(BaseModel):
     topic: ClassVar[Topic]
 
 
-PayloadT = TypeVar("PayloadT", bound=Payload, covariant=True)
+PayloadT_co = TypeVar("PayloadT_co", bound=Payload, covariant=True)
 
 
 @dataclass(frozen=True)
-class Event(Generic[PayloadT]):
+class Event(Generic[PayloadT_co]):
     id: UUID
     key: str
     """The aggregate's id: order is kept among events of one key."""
-    data: PayloadT
+    data: PayloadT_co
     time: datetime
     user_id: UUID | None
     """Whom the event is about; an event without one may only have a set-based handler."""

@@ -36,7 +36,7 @@ def heard_by(service: str) -> tuple[Topic, ...]:
 def resource_prefix(service: str, *, installation: str = "") -> str:
     """How the names of a service's own topics, consumer groups and transactional ids begin.
 
-    One prefix for all three lets a single prefixed ACL each say what a service may touch. `installation` keeps
+    One prefix for all three lets one prefixed ACL each say what a service may touch. `installation` keeps
     several stacks apart on one cluster, as tests do.
     """
     return f"{installation}{service}."
