@@ -6,6 +6,8 @@ from common.contracts.topics import PROFILES, Topic
 
 
 class ProfileCreated(Payload):
+    """A user has a profile, filled with what registering told."""
+
     event_type: ClassVar[str] = "profile.created"
     topic: ClassVar[Topic] = PROFILES
 
