@@ -196,3 +196,12 @@ end $$;
 revoke all on function make_partition(text, text, text, text) from public;
 revoke all on function drop_partition(text, text) from public;
 """
+
+
+def drop_common_tables_v1() -> str:
+    return """
+        drop function make_partition(text, text, text, text);
+        drop function drop_partition(text, text);
+        drop table outbox, relay_lease, inbox, parked_messages, parked_keys, jobs;
+        drop table heartbeats, revoked_sids, audit_log;
+    """

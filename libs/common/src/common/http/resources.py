@@ -1,0 +1,20 @@
+"""What routes ask for of their application: set once by the composition root, never imported."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from common.clock import Clock
+from common.postgres.engine import Database
+
+
+def _database(request: Request) -> Database:
+    return request.app.state.database
+
+
+def _clock(request: Request) -> Clock:
+    return request.app.state.clock
+
+
+UseDatabase = Annotated[Database, Depends(_database)]
+UseClock = Annotated[Clock, Depends(_clock)]

@@ -1,0 +1,21 @@
+from fastapi import APIRouter
+
+from auth_service.api.resources import UseResources
+from auth_service.api.schemas import RegisterAnswer, RegisterRequest
+from auth_service.usecases.register import register
+
+router = APIRouter(tags=["accounts"])
+
+
+@router.post("/register", status_code=202, summary="Register an account")
+async def post_register(body: RegisterRequest, resources: UseResources) -> RegisterAnswer:
+    """The answer is the same whether or not the address has an account already."""
+    await register(
+        resources.database,
+        resources.hashing,
+        body.registration(),
+        user_id=resources.new_id(),
+        event_id=resources.new_id(),
+        now=resources.clock(),
+    )
+    return RegisterAnswer()

@@ -1,0 +1,30 @@
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from auth_service.usecases.hashing import Hashing
+from auth_service.usecases.signing_keys import SigningKeys
+from common.clock import Clock
+from common.ids import NewId
+from common.postgres.engine import Database
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What auth's routes work with; opened in app.py, closed in reverse."""
+
+    database: Database
+    hashing: Hashing
+    signing_keys: SigningKeys
+    issuer: str
+    audience: str
+    new_id: NewId
+    clock: Clock
+
+
+def _resources(request: Request) -> Resources:
+    return request.app.state.resources
+
+
+UseResources = Annotated[Resources, Depends(_resources)]

@@ -1,0 +1,34 @@
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from common.postgres.engine import Transaction
+
+
+@dataclass(frozen=True)
+class SigningKeyRow:
+    kid: str
+    public_jwk: dict[str, Any]
+    private_sealed: bytes
+
+
+async def read_signing_keys(tx: Transaction) -> list[SigningKeyRow]:
+    """Newest first: the first signs, all of them verify."""
+    rows = await tx.execute(
+        sa.text("SELECT kid, public_jwk, private_sealed FROM signing_keys ORDER BY created_at DESC, kid DESC")
+    )
+    return [SigningKeyRow(**row) for row in rows.mappings()]
+
+
+async def insert_first_signing_key(tx: Transaction, key: SigningKeyRow) -> bool:
+    """False when there is one already: several workers may start at once."""
+    await tx.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended('auth.signing_keys', 0))"))
+    inserted = await tx.execute(
+        sa.text("""
+            INSERT INTO signing_keys (kid, public_jwk, private_sealed)
+            SELECT :kid, :public_jwk, :private_sealed WHERE NOT EXISTS (SELECT FROM signing_keys)
+        """).bindparams(sa.bindparam("public_jwk", type_=sa.JSON)),
+        vars(key),
+    )
+    return inserted.rowcount == 1

@@ -1,0 +1,30 @@
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from calendar_sync_service.storage.categories import read_categories
+from common.http.resources import UseDatabase
+from common.http.tokens import CurrentUser
+
+router = APIRouter(tags=["categories"])
+
+
+class CategoryAnswer(BaseModel):
+    id: UUID
+    name: str = Field(examples=["Work"])
+    colour: str = Field(examples=["#3b6fd4"])
+    position: int
+
+
+class CategoriesAnswer(BaseModel):
+    items: list[CategoryAnswer]
+    next_cursor: str | None = None
+
+
+@router.get("/categories", summary="The caller's event categories, in their order")
+async def get_categories(user: CurrentUser, database: UseDatabase) -> CategoriesAnswer:
+    """Empty until the registration has arrived here, which takes moments."""
+    async with database.read_transaction(as_user=user.user_id) as connection:
+        categories = await read_categories(connection, user_id=user.user_id)
+    return CategoriesAnswer(items=[CategoryAnswer(**vars(category)) for category in categories])
