@@ -1,0 +1,93 @@
+"""Each rule about imports holds, and is seen to fail on a copy where it is broken."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.repository import PACKAGES, ROOT
+
+CONTRACTS = {
+    contract["id"]: contract["name"]
+    for contract in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+}
+
+VIOLATIONS = [
+    ("layers", "auth_service/storage/planted.py", "import auth_service.usecases"),
+    ("layers", "auth_service/usecases/planted.py", "import auth_service.api"),
+    ("layers", "auth_service/api/planted.py", "import auth_service.settings"),
+    ("layers", "auth_service/domain/planted.py", "import auth_service.storage"),
+    ("services-are-strangers", "chat_service/planted.py", "import profile_service"),
+    ("common-knows-no-service", "common/messaging/planted.py", "import calendar_sync_service"),
+    ("domain-is-pure", "auth_service/domain/planted.py", "import sqlalchemy"),
+    ("contracts-are-data", "common/contracts/planted.py", "import common.postgres"),
+    ("contracts-are-data", "common/contracts/planted.py", "import fastapi"),
+    ("api-never-talks-to-kafka", "auth_service/api/planted.py", "import aiokafka"),
+    ("api-never-talks-to-kafka", "common/http/planted.py", "import common.messaging.consumer"),
+]
+
+
+class Copy:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for package in PACKAGES:
+            shutil.copytree(
+                package, folder / package.name, ignore=shutil.ignore_patterns("__pycache__", "*.json")
+            )
+        shutil.copy(ROOT / "pyproject.toml", folder)
+
+    def broken(self) -> set[str]:
+        """Names of the contracts that do not hold."""
+        run = subprocess.run(
+            [sys.executable, "-c", "from importlinter.cli import lint_imports_command as run; run()"],
+            cwd=self.folder,
+            env=os.environ | {"PYTHONPATH": str(self.folder), "COLUMNS": "200", "NO_COLOR": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        verdicts = dict(re.findall(r"^(.+) (KEPT|BROKEN)$", run.stdout, flags=re.MULTILINE))
+        assert set(verdicts) == set(CONTRACTS.values()), run.stdout + run.stderr
+        return {name for name, verdict in verdicts.items() if verdict == "BROKEN"}
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    return Copy(tmp_path_factory.mktemp("sources"))
+
+
+@pytest.fixture
+def plant(copy: Copy) -> Iterator[object]:
+    planted: list[Path] = []
+
+    def write(name: str, line: str) -> None:
+        path = copy.folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"{line}\n")
+        planted.append(path)
+
+    yield write
+    for path in planted:
+        path.unlink()
+
+
+class TestImports:
+    def test_keep_to_every_contract(self, copy):
+        assert copy.broken() == set()
+
+    @pytest.mark.parametrize(
+        ("contract", "file", "line"), VIOLATIONS, ids=[f"{v[1]}: {v[2]}" for v in VIOLATIONS]
+    )
+    def test_that_break_a_contract_are_found(self, copy, plant, contract, file, line):
+        plant(file, line)
+
+        assert CONTRACTS[contract] in copy.broken()
+
+    def test_of_every_contract_have_a_violation_here(self):
+        assert {contract for contract, _, _ in VIOLATIONS} == set(CONTRACTS)
