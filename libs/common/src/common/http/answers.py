@@ -1,0 +1,66 @@
+"""Sending a problem document, from a route's exception or straight from a middleware."""
+
+from typing import Any
+from urllib.parse import quote
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from common.errors import Kind, QuartetError
+from common.problems import MEDIA_TYPE, encode, problem, status_of
+from common.telemetry.logging import REQUEST_ID
+from common.telemetry.metrics import PROBLEMS
+
+
+def instance_of(scope: Scope) -> str:
+    """The path as it was sent, without the query: that may hold a secret."""
+    raw: bytes | None = scope.get("raw_path")
+    return raw.partition(b"?")[0].decode("latin-1") if raw else quote(scope["path"])
+
+
+def problem_response(error: QuartetError, scope: Scope, *, headers: dict[str, str] | None = None) -> Response:
+    PROBLEMS.labels(error.code).inc()
+    document = problem(error, instance=instance_of(scope), request_id=REQUEST_ID.get() or "")
+    response = Response(encode(document), status_code=status_of(error), media_type=MEDIA_TYPE)
+    if error.retry_after_seconds is not None:
+        response.headers["Retry-After"] = str(error.retry_after_seconds)
+    if error.kind is Kind.UNAUTHENTICATED:
+        response.headers["WWW-Authenticate"] = _challenge(error.code)
+    for name, value in (headers or {}).items():
+        response.headers[name] = value
+    return response
+
+
+async def send_problem(error: QuartetError, scope: Scope, receive: Receive, send: Send) -> None:
+    await problem_response(error, scope)(scope, receive, send)
+
+
+def _challenge(code: str) -> str:
+    presented = code.startswith("token.") and code != "token.missing"
+    return (
+        f'Bearer realm="quartet", error="invalid_token", error_description="{code}"'
+        if presented
+        else ('Bearer realm="quartet"')
+    )
+
+
+def documented_problems() -> dict[int | str, dict[str, Any]]:
+    """For OpenAPI: which problems every route may answer with."""
+    said = {
+        400: "The body cannot be read.",
+        401: "The access token is missing or not honoured.",
+        403: "The caller may not do this.",
+        404: "There is nothing here.",
+        405: "The method is not allowed here.",
+        409: "The request does not fit the present state.",
+        413: "The body is too large.",
+        415: "The media type is not supported.",
+        422: "The request has faults; all of them are named.",
+        500: "Something went wrong here; the request id names it in the logs.",
+        503: "Not available right now; Retry-After says when to try again.",
+    }
+    schema = {"$ref": "#/components/schemas/ProblemDocument"}
+    return {
+        status: {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
+        for status, description in said.items()
+    }

@@ -1,0 +1,124 @@
+"""The one way to make an application: problem documents, ids, limits and documentation are never left out."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import iter_route_contexts
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import Scope
+
+from common.http.answers import documented_problems
+from common.http.bodies import BodyMiddleware
+from common.http.envelope import EnvelopeMiddleware
+from common.http.faults import FaultMiddleware, install_handlers
+from common.problems import ProblemDocument
+
+NO_ROUTE = "(none)"
+
+
+def create_app(
+    *,
+    title: str,
+    service: str,
+    routers: Sequence[APIRouter] = (),
+    root_routers: Sequence[APIRouter] = (),
+    prefix: str | None = None,
+    version: str = "0.1.0",
+    body_limit_bytes: int = 1_048_576,
+    request_deadline_seconds: float = 15.0,
+    cors_origins: Sequence[str] = (),
+    documented: bool = True,
+) -> FastAPI:
+    """`routers` go under `/api/v1/<service>` (or `prefix`), `root_routers` to the root.
+
+    What routes work with is set as `app.state.<name>` by the composition root, before the first request.
+    """
+    base = f"/api/v1/{service}" if prefix is None else prefix
+    route_of = _RouteNames()
+    app = FastAPI(
+        title=title,
+        version=version,
+        openapi_url=f"{base}/openapi.json" if documented else None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        responses=documented_problems(),
+        # Spans and metrics are the envelope's: the framework's own would come on top of them.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
+        middleware=[
+            Middleware(EnvelopeMiddleware, route_of=route_of),
+            *_cors(cors_origins),
+            Middleware(FaultMiddleware, deadline_seconds=request_deadline_seconds),
+            Middleware(BodyMiddleware, limit_bytes=body_limit_bytes),
+        ],
+    )
+    route_of.app = app
+    install_handlers(app)
+    for router in routers:
+        app.include_router(router, prefix=base)
+    for router in root_routers:
+        app.include_router(router)
+    if documented:
+        app.openapi = _documentation(app)
+    return app
+
+
+def _cors(origins: Sequence[str]) -> list[Middleware]:
+    if not origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=list(origins),
+            allow_credentials=True,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match"],
+            expose_headers=["ETag", "Location", "Retry-After", "X-Request-Id"],
+        )
+    ]
+
+
+class _RouteNames:
+    """From a routed scope to its path template; made when first asked, when all routes are there."""
+
+    app: FastAPI
+    _templates: dict[object, list[tuple[Any, str]]] | None = None
+
+    def __call__(self, scope: Scope) -> str:
+        endpoint = scope.get("endpoint")
+        if endpoint is None:
+            return NO_ROUTE
+        if self._templates is None:
+            self._templates = self._collect()
+        found = self._templates.get(endpoint, [])
+        if len(found) == 1:
+            return found[0][1]
+        return next((path for regex, path in found if regex.match(scope["path"])), NO_ROUTE)
+
+    def _collect(self) -> dict[object, list[tuple[Any, str]]]:
+        templates: dict[object, list[tuple[Any, str]]] = {}
+        for context in iter_route_contexts(self.app.routes):
+            regex = getattr(context, "path_regex", None)
+            if context.endpoint is not None and context.path_format is not None and regex is not None:
+                templates.setdefault(context.endpoint, []).append((regex, context.path_format))
+        return templates
+
+
+def _documentation(app: FastAPI) -> Callable[[], dict[str, Any]]:
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = get_openapi(
+                title=app.title, version=app.version, openapi_version="3.1.0", routes=app.routes
+            )
+            schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+            described = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas |= described.pop("$defs", {}) | {"ProblemDocument": described}
+            for unused in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(unused, None)
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    return document

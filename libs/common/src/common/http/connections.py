@@ -1,0 +1,97 @@
+"""One connection: who is on it, and how it ends when the process leaves."""
+
+import asyncio
+from typing import Any, cast
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from common.errors import Kind, QuartetError
+from common.problems import MEDIA_TYPE, encode, problem
+
+HANG_UP_SECONDS = 0.5
+"""How long an idle caller gets to answer a goodbye. Idle TLS clients do not read, so they never do."""
+
+PEER = "quartet.peer"
+"""In the scope: the common name in the client's certificate, which the installation's authority signed."""
+
+
+class Connections(ServerState):
+    """Shared by the connections of one listener."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.leaving = False
+        self._changed = asyncio.Event()
+
+    def changed(self) -> None:
+        self._changed.set()
+
+    async def finished(self, *, within_seconds: float) -> None:
+        """Returns when no connection and no request is left, or when the time is over."""
+        deadline = asyncio.get_running_loop().time() + within_seconds
+        while self.connections or self.tasks:
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                return
+            self._changed.clear()
+            try:
+                # Tasks end without telling; a look every 50 ms costs nothing for the seconds of a drain.
+                await asyncio.wait_for(self._changed.wait(), timeout=min(left, 0.05))
+            except TimeoutError:
+                continue
+
+
+class Connection(HttpToolsProtocol):
+    server_state: Connections
+    _peer: str | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(cast("asyncio.Transport", transport))
+        certificate = cast("dict[str, Any] | None", transport.get_extra_info("peercert"))
+        self._peer = common_name(certificate) if certificate else None
+        if self.server_state.leaving:
+            # Accepted by the kernel before the listener closed; nothing was asked yet.
+            self.shutdown()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope[PEER] = self._peer  # type: ignore[typeddict-unknown-key]
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        if self.server_state.leaving:
+            self.cycle.keep_alive = False
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002
+        """What is no HTTP gets the same kind of answer as everything else; nothing of it is repeated."""
+        error = QuartetError("http.malformed", "This is no HTTP request.", kind=Kind.MALFORMED)
+        body = encode(problem(error, instance="", request_id=""))
+        head = f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        self.transport.write(STATUS_LINE[400] + head.encode() + body)
+        self.transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.server_state.changed()
+
+    def shutdown(self) -> None:
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if cycle is not None and not cycle.response_complete:
+            cycle.keep_alive = False
+            return
+        flushed = self.transport.get_write_buffer_size() == 0
+        self.transport.close()
+        # A slow reader still gets the end of its answer; somebody idle is not waited for.
+        if flushed:
+            self.loop.call_later(HANG_UP_SECONDS, self._hang_up)
+
+    def _hang_up(self) -> None:
+        if self in self.connections:
+            self.transport.abort()
+
+
+def common_name(certificate: dict[str, Any]) -> str | None:
+    """None unless there is exactly one: two names would let a certificate be read as either."""
+    names = [value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"]
+    return names[0] if len(names) == 1 else None

@@ -1,0 +1,122 @@
+"""JSON lines on stdout, one an event, with the ids of request and trace and without anything secret."""
+
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from contextvars import ContextVar
+from typing import Any, cast
+
+import structlog
+from structlog.types import Processor
+
+from common.telemetry.tracing import current_trace_id
+
+REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+REDACTED = "[redacted]"
+_SECRET_KEY = re.compile(
+    r"passw|secret|token|authorization|cookie|credential|api_?key|private|encryption|seed|otp|dsn|^url$|_url$",
+    re.IGNORECASE,
+)
+# Whatever came into a sentence: passwords in URLs, bearer values, JSON web tokens.
+_SECRET_TEXT = re.compile(
+    r"(?P<url>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@/]+(?=@)"
+    r"|(?P<bearer>\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}"
+    r"|(?P<jwt>)\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*",
+    re.IGNORECASE,
+)
+_MAY_BE_SECRET = re.compile(r"://|earer|asic|eyJ", re.IGNORECASE)
+_DEPTH = 6
+
+
+def redact_text(text: str) -> str:
+    if not _MAY_BE_SECRET.search(text):
+        return text
+    return _SECRET_TEXT.sub(lambda found: f"{found['url'] or found['bearer'] or ''}{REDACTED}", text)
+
+
+def _redact(value: object, depth: int = 0) -> object:
+    if isinstance(value, str):
+        return redact_text(value)
+    if depth >= _DEPTH:
+        return "[too deep]"
+    if isinstance(value, Mapping):
+        pairs = cast("Mapping[object, object]", value).items()
+        return {
+            str(key): REDACTED if _SECRET_KEY.search(str(key)) else _redact(item, depth + 1)
+            for key, item in pairs
+        }
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_redact(item, depth + 1) for item in cast("list[object]", list(value))]
+    return value
+
+
+def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """The last step before the line is written; what other steps added is looked at too."""
+    for key, value in event.items():
+        if _SECRET_KEY.search(key):
+            event[key] = REDACTED
+        elif not isinstance(value, int | float | None):
+            event[key] = _redact(value)
+    return event
+
+
+def _add_ids(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    if (request_id := REQUEST_ID.get()) is not None:
+        event.setdefault("request_id", request_id)
+    if (trace_id := current_trace_id()) is not None:
+        event.setdefault("trace_id", trace_id)
+    return event
+
+
+def configure_logging(*, service: str, process: str, level: str = "info") -> None:
+    """structlog's and the standard library's records leave by the same door."""
+
+    def add_process(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+        event["service"] = service
+        event["process"] = process
+        return event
+
+    shared: list[Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        add_process,
+        _add_ids,
+    ]
+    last: list[Processor] = [
+        structlog.processors.format_exc_info,
+        redact,
+        structlog.processors.JSONRenderer(default=str, ensure_ascii=True),
+    ]
+    number = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, *shared, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(number, logging.INFO))
+    for name in (
+        "uvicorn",
+        "uvicorn.error",
+        "uvicorn.access",
+        "asyncio",
+        "aiokafka",
+        "asyncpg",
+        "sqlalchemy",
+    ):
+        library = logging.getLogger(name)
+        library.handlers.clear()
+        library.propagate = True
+        # Their informational lines repeat what our own say; aiokafka's name every broker round trip.
+        library.setLevel(max(number, logging.WARNING))
