@@ -1,0 +1,173 @@
+"""Our own pool: a place for each connection, given on in the order of asking (ADR 0012)."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from common.errors import unavailable
+from common.postgres.connection import ContextConnection
+
+T = TypeVar("T")
+
+_log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class Pooled:
+    """One connection to the server in both its forms."""
+
+    connection: AsyncConnection
+    driver: ContextConnection
+    opened_at: float = field(default_factory=time.monotonic)
+
+
+class Pool:
+    """At most `size` connections; idle ones are taken newest first, so that the rest grow old and go."""
+
+    def __init__(
+        self,
+        open_one: Callable[[], Coroutine[Any, Any, Pooled]],
+        *,
+        size: int,
+        wait_seconds: float,
+        recycle_seconds: float,
+    ) -> None:
+        self.size: Final = size
+        self.checked_out = 0
+        self.opened = 0
+        self.waits = 0
+        self.waited_seconds = 0.0
+        self._open_one = open_one
+        self._wait_seconds = wait_seconds
+        self._recycle_seconds = recycle_seconds
+        self._idle: list[Pooled] = []
+        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._background: set[asyncio.Task[Any]] = set()
+        self._closed = False
+
+    @property
+    def idle(self) -> int:
+        return len(self._idle)
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiters)
+
+    async def take(self) -> Pooled:
+        await self._take_place()
+        while self._idle:
+            pooled = self._idle.pop()
+            if self._usable(pooled):
+                return pooled
+            self._discard(pooled)
+        return await self._open_into_place()
+
+    async def renew(self, dead: Pooled) -> Pooled:
+        """A new connection in the place of a dead one; the idle ones are as old as it and go too."""
+        self._discard(dead)
+        self._discard_idle()
+        return await self._open_into_place()
+
+    def give_back(self, pooled: Pooled) -> None:
+        """Never waits, so that it can be called wherever a transaction ends, cancellation included."""
+        if self._usable(pooled):
+            self._idle.append(pooled)
+        else:
+            self._discard(pooled)
+        self._leave_place()
+
+    async def close(self) -> None:
+        """Idle connections are closed now, those in use when they come back."""
+        self._closed = True
+        self._discard_idle()
+        while self._background:
+            await asyncio.wait(self._background)
+
+    def in_background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Goes on when the one who waits for it is cancelled; `close` waits for it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task
+
+    def _usable(self, pooled: Pooled) -> bool:
+        return not (
+            self._closed
+            or pooled.driver.is_closed()
+            or time.monotonic() - pooled.opened_at > self._recycle_seconds
+        )
+
+    async def _take_place(self) -> None:
+        if self._closed:
+            raise unavailable("database.closed", "This process is stopping.")
+        if self.checked_out < self.size:
+            self.checked_out += 1
+            return
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        self.waits += 1
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(self._wait_seconds):
+                await waiter
+        except BaseException as error:
+            if waiter.done() and not waiter.cancelled():
+                # the place came in the same moment: it goes to the next
+                self._leave_place()
+            elif waiter in self._waiters:
+                self._waiters.remove(waiter)
+            if isinstance(error, TimeoutError):
+                raise unavailable(
+                    "database.pool_exhausted", "All connections to the database are in use."
+                ) from None
+            raise
+        finally:
+            self.waited_seconds += time.monotonic() - began
+
+    def _leave_place(self) -> None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+        self.checked_out -= 1
+
+    async def _open_into_place(self) -> Pooled:
+        # a cancelled caller does not interrupt the handshake: what it opens stays for the next one
+        opening = self.in_background(self._open_one())
+        try:
+            pooled = await asyncio.shield(opening)
+        except BaseException:
+            opening.add_done_callback(self._keep_what_was_opened)
+            raise
+        self.opened += 1
+        return pooled
+
+    def _keep_what_was_opened(self, opening: asyncio.Task[Pooled]) -> None:
+        if not opening.cancelled() and opening.exception() is None:
+            self.opened += 1
+            self.give_back(opening.result())
+        else:
+            self._leave_place()
+
+    def _discard_idle(self) -> None:
+        while self._idle:
+            self._discard(self._idle.pop())
+
+    def _discard(self, pooled: Pooled) -> None:
+        self.in_background(self._close_one(pooled))
+
+    async def _close_one(self, pooled: Pooled) -> None:
+        try:
+            if not pooled.driver.is_closed() and pooled.driver.is_in_transaction():
+                pooled.driver.terminate()
+            await pooled.connection.close()
+        except Exception as error:  # noqa: BLE001 - it was to go, and it is gone
+            _log.info("database.close_failed", error=type(error).__name__)
+            pooled.driver.terminate()
