@@ -1,0 +1,21 @@
+"""All that a suite on real servers needs; its conftest imports everything from here."""
+
+from tests.support.caches import redis, redis_clients
+from tests.support.databases import cleaned_by, database, databases, superuser
+from tests.support.installation import free_port, installation
+from tests.support.streams import group, kafka_settings, open_streams, streams
+
+__all__ = [
+    "cleaned_by",
+    "database",
+    "databases",
+    "free_port",
+    "group",
+    "installation",
+    "kafka_settings",
+    "open_streams",
+    "redis",
+    "redis_clients",
+    "streams",
+    "superuser",
+]
