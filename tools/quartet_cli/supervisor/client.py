@@ -1,0 +1,145 @@
+"""The command's side: finds, starts, asks and, when it must, ends the supervisor of a state folder."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from quartet_cli.supervisor.output import open_log, rotate, tail
+from quartet_cli.supervisor.processes import Identity
+from quartet_cli.supervisor.protocol import SILENCE_SECONDS, Message, connect, encode
+from quartet_cli.supervisor.records import end_left_over, left_over, read_json
+from quartet_cli.supervisor.resident import IDENTITY, RUNS_ALREADY
+
+START_SECONDS = 30.0
+END_SECONDS = 5.0
+
+Tell = Callable[[Message], None]
+
+
+def tell_nobody(_: Message) -> None:
+    return
+
+
+class SupervisorError(Exception):
+    """What is wrong and what to do, for the person at the terminal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Supervised:
+    """A state folder with, or without, a supervisor."""
+
+    state: Path
+    silence_seconds: float = SILENCE_SECONDS
+
+    def is_running(self) -> bool:
+        found = connect(self.state, timeout_seconds=self.silence_seconds) if self.state.is_dir() else None
+        if found is None:
+            return False
+        found.close()
+        return True
+
+    def start(self, factory: str, argument: str) -> bool:
+        """A supervisor answers when this returns; True when it was started here and had not run before."""
+        self.state.mkdir(parents=True, exist_ok=True)
+        if self.is_running():
+            return False
+        process = self._launch(factory, argument)
+        deadline = time.monotonic() + START_SECONDS
+        while not self.is_running():
+            code = process.poll()
+            if code not in {None, RUNS_ALREADY}:
+                raise SupervisorError("\n".join(["the supervisor ended at once:", *tail(self.log, 10)]))
+            if time.monotonic() > deadline:
+                raise SupervisorError(
+                    f"the supervisor does not answer after {START_SECONDS:g} s; see {self.log}"
+                )
+            time.sleep(0.02)
+        return process.poll() is None
+
+    @property
+    def log(self) -> Path:
+        return self.state / "supervisor.log"
+
+    def _launch(self, factory: str, argument: str) -> "subprocess.Popen[bytes]":
+        rotate(self.log)
+        log = open_log(self.log)
+        try:
+            return subprocess.Popen(
+                [sys.executable, "-m", "quartet_cli.supervisor.resident", str(self.state), factory, argument],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                start_new_session=True,
+            )
+        finally:
+            os.close(log)
+
+    def ask(self, request: Message, *, tell: Tell = tell_nobody) -> Message:
+        """The result; progress goes to `tell`. Never waits for a supervisor that has fallen silent."""
+        try:
+            connection = connect(self.state, timeout_seconds=self.silence_seconds)
+            if connection is None:
+                raise SupervisorError("nothing runs here: ./quartet up")
+            with connection:
+                return _converse(connection, request, tell)
+        except TimeoutError:
+            raise SupervisorError(
+                f"the supervisor said nothing for {self.silence_seconds:g} s; ./quartet down ends it"
+            ) from None
+        except PermissionError:
+            raise SupervisorError("the stack belongs to another user") from None
+
+    def down(self, *, tell: Tell = tell_nobody) -> bool:
+        """Nothing of the stack runs when this returns; False when nothing ran before either."""
+        running = read_json(self.state / IDENTITY)
+        supervisor = Identity.from_json(cast("dict[str, Any]", running)) if running else None
+        found = supervisor is not None and supervisor.is_alive()
+        if found:
+            with contextlib.suppress(SupervisorError, ConnectionError):
+                self.ask({"verb": "down"}, tell=tell)
+            _end(cast("Identity", supervisor))
+        left = end_left_over(self.state, tell=lambda name: tell(_stopping(name)))
+        return found or bool(left)
+
+    def left_over(self) -> list[str]:
+        """Parts that a killed supervisor left running."""
+        return [record.name for record in left_over(self.state)]
+
+
+def _converse(connection: socket.socket, request: Message, tell: Tell) -> Message:
+    connection.sendall(encode(request))
+    with connection.makefile("rb") as lines:
+        for line in lines:
+            message = cast("Message", json.loads(line))
+            if message["event"] == "result":
+                return message
+            tell(message)
+    raise SupervisorError("the supervisor went away; ./quartet up starts a new one")
+
+
+def _end(supervisor: Identity) -> None:
+    """It ends by itself after its last answer; one that hangs is killed, its parts end by their records."""
+    deadline = time.monotonic() + END_SECONDS
+    while supervisor.is_alive():
+        if time.monotonic() > deadline:
+            supervisor.send(signal.SIGKILL)
+            deadline = time.monotonic() + END_SECONDS
+        time.sleep(0.02)
+
+
+def _stopping(name: str) -> Message:
+    return {"event": "part", "name": name, "state": "stopping", "seconds": 0.0, "reason": ""}
+
+
+def failures(outcome: Message) -> Sequence[str]:
+    return cast("list[str]", outcome.get("missing") or [])
