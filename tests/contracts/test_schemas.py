@@ -7,6 +7,8 @@ from common.contracts import export
 from common.contracts.catalogue import BY_TYPE, PAYLOADS
 from common.contracts.envelope import Payload
 from common.contracts.examples import BY_PAYLOAD
+from common.messaging.headers import encode
+from tests.support.factories import event
 
 each_payload = pytest.mark.parametrize("payload", PAYLOADS, ids=export.stem)
 
@@ -26,6 +28,12 @@ class TestCommittedSchemas:
         names = {path.name.partition(".v")[0] for path in export.SCHEMAS.glob("*.json")}
 
         assert names == set(BY_TYPE)
+
+    @each_payload
+    def test_are_what_the_header_of_a_message_names(self, payload):
+        example = event(BY_PAYLOAD[payload], key="key", user_id=None)
+
+        assert committed_schema(payload)["$id"] == encode(example, trace={})["ce_dataschema"]
 
     @each_payload
     def test_leave_room_for_fields_to_come(self, payload):

@@ -11,14 +11,17 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.structs import RecordMetadata
 
+from common.contracts.envelope import Event, Payload
 from common.contracts.topics import TOPICS, Topic
+from common.messaging.headers import encode
 from common.settings import KafkaSettings
 from quartet_cli.topics import apply_topics
 from tests.support.installation import Installation
 
-SUPERUSER = "kafka"
+SUPERUSER = "operator"
 PARTITIONS = 3
 
+Record = ConsumerRecord
 Headers = Mapping[str, str | bytes] | Iterable[tuple[str, bytes]]
 
 
@@ -62,7 +65,12 @@ class Streams:
             partition=partition,
         )
 
-    async def consume_all(self, topic: Topic | str) -> list[ConsumerRecord]:
+    async def send(self, event: Event[Payload], *, trace: Mapping[str, str] | None = None) -> RecordMetadata:
+        """Puts an event on its topic as the relay would."""
+        headers = encode(event, trace=trace or {})
+        return await self.produce(event.data.topic, event.key, headers, event.data.model_dump_json())
+
+    async def consume_all(self, topic: Topic | str) -> list[Record]:
         """What stands on a topic and is committed, partition by partition, in order."""
         consumer = AIOKafkaConsumer(
             **self.connection, isolation_level="read_committed", auto_offset_reset="earliest"
@@ -90,9 +98,9 @@ class Streams:
         await self._admin.delete_records(everything)
 
 
-async def _read_to_end(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> list[ConsumerRecord]:
+async def _read_to_end(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> list[Record]:
     ends = await consumer.end_offsets(partitions)
-    found: dict[TopicPartition, list[ConsumerRecord]] = defaultdict(list)
+    found: dict[TopicPartition, list[Record]] = defaultdict(list)
     async with asyncio.timeout(10):
         while True:
             positions = {partition: await consumer.position(partition) for partition in partitions}

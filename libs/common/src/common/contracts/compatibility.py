@@ -10,7 +10,7 @@ from typing import Any
 
 JsonSchema = Mapping[str, Any]
 
-_ANNOTATIONS = frozenset({"title", "description", "default", "examples", "$schema", "$defs"})
+_ANNOTATIONS = frozenset({"title", "description", "default", "examples", "$schema", "$id", "$defs"})
 
 
 def breaks(committed: JsonSchema, proposed: JsonSchema) -> list[str]:

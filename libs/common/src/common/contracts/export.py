@@ -24,7 +24,7 @@ def schema_of(payload: type[Payload]) -> dict[str, Any]:
     schema = payload.model_json_schema()
     for part in (schema, *schema.get("$defs", {}).values()):
         part.pop("additionalProperties", None)
-    return {"$schema": DIALECT, **schema}
+    return {"$schema": DIALECT, "$id": f"urn:quartet:schema:{stem(payload)}", **schema}
 
 
 def generated() -> dict[str, str]:
