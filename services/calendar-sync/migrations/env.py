@@ -1,0 +1,4 @@
+from calendar_sync_service.storage.tables import SCHEMA
+from common.postgres.migrations import run_env
+
+run_env(SCHEMA)
