@@ -3,7 +3,6 @@
 import fcntl
 import os
 import socket
-import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,14 +55,6 @@ class Installation:
     def resource_prefix(self, service: str) -> str:
         """How this worker's topics, groups and transactional ids of the service begin."""
         return resource_prefix(service, installation=self.kafka_prefix)
-
-    def client_context(self, name: str | None = None) -> ssl.SSLContext:
-        """Trusts this stack's authority; with a name it also shows that certificate."""
-        context = ssl.create_default_context(cafile=str(self.stack.ca_file))
-        if name:
-            folder = self.stack.certificates
-            context.load_cert_chain(folder / f"{name}.crt", folder / f"{name}.key")
-        return context
 
     def _group(self, prefix: str, service: str, process: Process) -> dict[str, str]:
         environment = self.environment(service, process)

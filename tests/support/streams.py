@@ -17,6 +17,7 @@ from common.messaging.headers import encode
 from common.settings import KafkaSettings
 from quartet_cli.topics import apply_topics
 from tests.support.installation import Installation
+from tests.support.tls import client_context
 
 SUPERUSER = "operator"
 PARTITIONS = 3
@@ -31,7 +32,7 @@ class Streams:
         self.connection: dict[str, Any] = {
             "bootstrap_servers": installation.kafka_settings("auth").bootstrap,
             "security_protocol": "SSL",
-            "ssl_context": installation.client_context(SUPERUSER),
+            "ssl_context": client_context(installation.stack, SUPERUSER),
         }
         self._producer = AIOKafkaProducer(**self.connection)
         self._admin = AIOKafkaAdminClient(**self.connection)

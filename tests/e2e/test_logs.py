@@ -1,0 +1,82 @@
+"""What a whole run left in the logs: enough to follow a request, and nothing secret."""
+
+import json
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from quartet_cli.stack import Stack
+from tests.support.waiting import eventually
+
+
+def lines_of(stack: Stack, part: str) -> list[dict]:
+    found: list[dict] = []
+    for line in stack.log(part).read_text(errors="replace").splitlines():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return found
+
+
+def everything(stack: Stack) -> dict[Path, str]:
+    files = [*stack.logs.rglob("*"), *stack.folder("gateway").glob("*.log*")]
+    return {path: path.read_text(errors="replace") for path in files if path.is_file()}
+
+
+@pytest.fixture
+def new_trace() -> tuple[str, str]:
+    """An id, and the header that a caller who traces would send."""
+    trace_id = uuid4().hex
+    return trace_id, f"00-{trace_id}-00f067aa0ba902b7-01"
+
+
+class TestTrace:
+    @pytest.mark.parametrize("service", ["profile", "calendar", "chat"])
+    async def test_is_one_from_the_request_to_the_effect(self, gateway, stack, new_trace, service):
+        trace_id, traceparent = new_trace
+        answer = await gateway.client.post(
+            "/api/v1/auth/register",
+            json={"email": f"{trace_id}@example.org", "password": "correct horse battery staple"},
+            headers={"traceparent": traceparent},
+        )
+        assert answer.status_code == 202
+
+        def seen(part: str) -> list[dict]:
+            return [line for line in lines_of(stack, part) if line.get("trace_id") == trace_id]
+
+        assert await eventually(lambda: seen("auth-api"))
+        assert await eventually(lambda: seen(f"{service}-worker"))
+
+
+class TestSecrets:
+    async def test_of_users_are_in_no_log(self, gateway, stack):
+        password = "a password that is searched for 8c1f"
+        email = "searched-for-8c1f@example.org"
+        await gateway.register(email, password)
+        token = (await gateway.log_in(email, password)).json()["access_token"]
+        await gateway.get("/api/v1/profile/me", Authorization=f"Bearer {token}")
+        await gateway.get(f"/api/v1/profile/me?token={token}")
+        await gateway.log_in(email, f"{password} but wrong")
+
+        logs = everything(stack)
+
+        assert logs
+        for secret in (password, token, token.rpartition(".")[2]):
+            assert [path.name for path, text in logs.items() if secret in text] == []
+
+    async def test_of_the_stack_are_in_no_log(self, gateway, stack):
+        await gateway.newcomer()
+
+        logs = everything(stack)
+
+        for name, secret in stack.passwords.items():
+            assert [path.name for path, text in logs.items() if secret in text] == [], name
+
+    def test_are_in_files_that_only_their_owner_reads(self, stack):
+        keys = [*stack.certificates.glob("*.key"), stack.certificates / "kafka.pem"]
+
+        assert {path.name: oct(path.stat().st_mode & 0o777) for path in keys} == {
+            path.name: "0o600" for path in keys
+        }

@@ -1,0 +1,62 @@
+"""The whole stack as a client sees it: HTTPS at the gateway, and nothing behind it."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from quartet_cli.stack import Stack
+from tests.support.installation import load_stack
+from tests.support.tls import client_context
+
+PASSWORD = "correct horse battery staple"
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """Somebody who registered and signed in."""
+
+    email: str
+    password: str
+    token: str
+
+    @property
+    def authorization(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+
+class Gateway:
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self.client = client
+
+    async def register(self, email: str, password: str = PASSWORD, **fields: object) -> httpx.Response:
+        body = {"email": email, "password": password, **fields}
+        return await self.client.post("/api/v1/auth/register", json=body)
+
+    async def log_in(self, email: str, password: str = PASSWORD) -> httpx.Response:
+        return await self.client.post("/api/v1/auth/login", json={"email": email, "password": password})
+
+    async def newcomer(self, **fields: object) -> Newcomer:
+        email = f"{uuid4().hex}@example.org"
+        registered = await self.register(email, **fields)
+        assert registered.status_code == 202, registered.text
+        answer = await self.log_in(email)
+        assert answer.status_code == 200, answer.text
+        return Newcomer(email, PASSWORD, answer.json()["access_token"])
+
+    async def get(self, path: str, who: Newcomer | None = None, **headers: str) -> httpx.Response:
+        return await self.client.get(path, headers=headers | (who.authorization if who else {}))
+
+
+@pytest.fixture(scope="session")
+def stack() -> Stack:
+    return load_stack()
+
+
+@pytest.fixture(scope="session")
+async def gateway(stack: Stack) -> AsyncIterator[Gateway]:
+    context = client_context(stack)
+    async with httpx.AsyncClient(base_url=stack.gateway_url, verify=context, timeout=20) as client:
+        yield Gateway(client)
