@@ -1,0 +1,169 @@
+"""Settings that do not fit end the process with one line for each, naming the variable and what to do."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, NoReturn, TypeVar, cast, get_args, get_origin
+from urllib.parse import unquote, urlsplit
+
+from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsError
+
+from common.crypto import Cipher, UnusableKeyError
+
+S = TypeVar("S", bound=BaseSettings)
+
+EXIT_CODE = 2
+_KNOWN_PASSWORDS = frozenset(
+    {"", "admin", "changeme", "password", "postgres", "quartet", "redis", "secret", "test"}
+)
+
+
+def load(settings_class: type[S]) -> S:
+    """The settings, or the end of the process: nothing starts half configured."""
+    try:
+        settings = settings_class()
+    except ValidationError as error:
+        _leave(_lines(settings_class, error))
+    except SettingsError:
+        _leave(list(_unreadable(settings_class)) or ["a variable that should hold JSON does not"])
+    if lines := [*_missing_files(settings), *_development_secrets(settings), *_unusable_keys(settings)]:
+        _leave(lines)
+    return settings
+
+
+def _leave(lines: list[str]) -> NoReturn:
+    for line in dict.fromkeys(lines):
+        print(f"settings: {line}", file=sys.stderr)  # noqa: T201 - logging is not set up yet
+    raise SystemExit(EXIT_CODE)
+
+
+def variable(location: tuple[int | str, ...]) -> str:
+    return "_".join(str(part) for part in location[:2]).upper()
+
+
+def _lines(settings_class: type[BaseSettings], error: ValidationError) -> list[str]:
+    lines: list[str] = []
+    for fault in error.errors(include_input=False, include_url=False, include_context=False):
+        location = fault["loc"]
+        if fault["type"] == "missing":
+            lines += [f"{name} is not set: {what}" for name, what in _required(settings_class, location)]
+        elif location and fault["type"] != "value_error":
+            lines.append(f"{variable(location)} does not fit: {_sentence(fault['msg'])}")
+        else:
+            lines.append(_sentence(fault["msg"]))
+    return lines
+
+
+def _sentence(message: str) -> str:
+    return message.removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
+
+
+def _required(
+    settings_class: type[BaseSettings], location: tuple[int | str, ...]
+) -> Iterator[tuple[str, str]]:
+    """A group of which nothing is set is named by the variables that it needs."""
+    model: type[BaseModel] = settings_class
+    for part in location:
+        field = model.model_fields.get(str(part))
+        annotation = None if field is None else field.annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            yield variable(location), "set it to " + _expected(annotation)
+            return
+        model = annotation
+    for name, field in model.model_fields.items():
+        if field.is_required():
+            yield variable((*location, name)), "set it to " + _expected(field.annotation)
+
+
+def _expected(annotation: object) -> str:
+    if choices := get_args(annotation) if get_origin(annotation) is Literal else ():
+        return " or ".join(choices)
+    if annotation is Path:
+        return "the path of a file"
+    if annotation is SecretStr:
+        return "its secret value"
+    if annotation is int:
+        return "a number"
+    if get_origin(annotation) in {dict, list, tuple}:
+        return "JSON"
+    return "a value"
+
+
+def _unreadable(settings_class: type[BaseSettings]) -> Iterator[str]:
+    """pydantic-settings names the group at most, and its cause quotes the value: the variable is looked for."""
+    for name, field in settings_class.model_fields.items():
+        group = field.annotation
+        if isinstance(group, type) and issubclass(group, BaseModel):
+            fields = {f"{name}_{inner}": part.annotation for inner, part in group.model_fields.items()}
+        else:
+            fields = {name: group}
+        for variable_name, annotation in fields.items():
+            value = os.environ.get(variable_name.upper())
+            if value is not None and _expected(annotation) == "JSON" and not _is_json(value):
+                yield f'{variable_name.upper()} is no JSON: write lists as ["a", "b"] and objects as {{…}}'
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _walk(model: BaseModel, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
+    for name in type(model).model_fields:
+        value: object = getattr(model, name)
+        if isinstance(value, BaseModel):
+            yield from _walk(value, (*path, name))
+        else:
+            yield (*path, name), value
+
+
+def _missing_files(settings: BaseSettings) -> Iterator[str]:
+    for path, value in _walk(settings):
+        if not isinstance(value, Path) or not path[-1].endswith("_file"):
+            continue
+        if not value.is_file():
+            yield f"{variable(path)} names {value}, which is no file: make it or correct the path"
+            continue
+        try:
+            value.open("rb").close()
+        except OSError as error:
+            yield f"{variable(path)} names {value}, which cannot be read: {error.strerror}"
+
+
+def _is_production(settings: BaseSettings) -> bool:
+    return getattr(settings, "environment", None) == "production"
+
+
+def _development_secrets(settings: BaseSettings) -> Iterator[str]:
+    if not _is_production(settings):
+        return
+    for path, value in _walk(settings):
+        if not isinstance(value, SecretStr):
+            continue
+        text = value.get_secret_value()
+        secret = unquote(urlsplit(text).password or "") if "://" in text else text
+        # A URL without a password may log in with a certificate.
+        if "://" in text and urlsplit(text).password is None:
+            continue
+        if secret.lower() in _KNOWN_PASSWORDS or secret.lower().startswith("dev-"):
+            yield f"{variable(path)} holds a secret for development: set one of your own in production"
+
+
+def _unusable_keys(settings: BaseSettings) -> Iterator[str]:
+    keys: Any = getattr(settings, "keys", None)
+    if keys is None:
+        return
+    try:
+        Cipher.from_settings(
+            cast("Mapping[str, SecretStr]", keys.encryption),
+            active=keys.active,
+            environment=getattr(settings, "environment", "production"),
+        )
+    except UnusableKeyError as error:
+        yield f"KEYS_ENCRYPTION does not fit: {error}"
