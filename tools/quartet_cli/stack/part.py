@@ -35,8 +35,8 @@ class Part:
     """How long it may take to end after `stop_signal`; SIGKILL to its process group follows."""
     one_shot: bool = False
     fingerprint: Callable[[], str] | None = None
-    """Of everything it is made from (code, migrations, topics). A one-shot is skipped while it equals that
-    of its last success, a running process is restarted by `up` when it differs; None: a one-shot always runs."""
+    """Of everything it is made from (code, migrations, topics). A one-shot is skipped while it equals that of
+    its last success, a running process is restarted by `up` when it differs; None: a one-shot always runs."""
     ports: tuple[int, ...] = ()
     """On 127.0.0.1; must be free before it starts."""
     url: str | None = None

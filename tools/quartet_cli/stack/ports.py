@@ -1,0 +1,47 @@
+"""Which ports are free, and what to say when one is not."""
+
+import secrets
+import socket
+from collections.abc import Iterable
+
+from quartet_cli.stack.description import HOST, port_layout
+
+SETTING = "QUARTET_PORT_BASE"
+# below the ports that the kernel gives to outgoing connections: one of those would take a server's port
+# in the moment in which it restarts
+LOWEST, HIGHEST, STEP = 20_000, 31_900, 100
+
+
+class PortTakenError(Exception):
+    def __init__(self, part: str, port: int) -> None:
+        super().__init__(
+            f"port {port} on {HOST}, wanted by {part}, is taken by another program: "
+            f"stop it, or set {SETTING} to the first of 100 free ports"
+        )
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # as servers do: a port whose old connections linger is free
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def check_ports_free(part: str, ports: Iterable[int]) -> None:
+    for port in ports:
+        if not is_free(port):
+            raise PortTakenError(part, port)
+
+
+def free_base() -> int:
+    """The first port of a block that is free at this moment, chosen at random."""
+    blocks = list(range(LOWEST, HIGHEST, STEP))
+    secrets.SystemRandom().shuffle(blocks)
+    for base in blocks:
+        if all(is_free(port) for port in port_layout(base).values()):
+            return base
+    raise PortTakenError("a test stack", LOWEST)

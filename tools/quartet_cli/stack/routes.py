@@ -1,0 +1,150 @@
+"""The gateway's locations and its own refusals, as nginx reads them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from quartet_cli.stack.table import ENTRIES, ServiceEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """What nginx answers by itself: `status` for everything in `causes`, its own codes included."""
+
+    status: int
+    causes: tuple[int, ...]
+    code: str
+    title: str
+    detail: str
+    retry_after_seconds: int | None = None
+
+
+REFUSALS = (
+    Refusal(
+        status=400,
+        causes=(400, 495, 496, 497),
+        code="request.malformed",
+        title="Bad Request",
+        detail="The request is not valid HTTP over TLS.",
+    ),
+    Refusal(
+        status=404,
+        causes=(403, 404, 405),
+        code="route.unknown",
+        title="Not Found",
+        detail="Nothing is served at this path.",
+    ),
+    Refusal(
+        status=413,
+        causes=(413,),
+        code="request.too_large",
+        title="Content Too Large",
+        detail="The body is larger than the gateway lets through.",
+    ),
+    Refusal(
+        status=414,
+        causes=(414,),
+        code="request.uri_too_long",
+        title="URI Too Long",
+        detail="The address is longer than the gateway lets through.",
+    ),
+    Refusal(
+        status=429,
+        causes=(429,),
+        code="rate_limited",
+        title="Too Many Requests",
+        detail="Too many requests came from this address.",
+        retry_after_seconds=1,
+    ),
+    Refusal(
+        status=431,
+        causes=(431, 494),
+        code="request.headers_too_large",
+        title="Request Header Fields Too Large",
+        detail="The headers are larger than the gateway lets through.",
+    ),
+    Refusal(
+        status=500,
+        causes=(500, 501),
+        code="internal",
+        title="Internal Server Error",
+        detail="The gateway could not handle the request.",
+    ),
+    Refusal(
+        status=503,
+        causes=(502, 503),
+        code="unavailable",
+        title="Service Unavailable",
+        detail="The service does not answer at the moment.",
+        retry_after_seconds=2,
+    ),
+    Refusal(
+        status=504,
+        causes=(504,),
+        code="timeout",
+        title="Gateway Timeout",
+        detail="The service did not answer in time.",
+    ),
+)
+
+
+def upstreams_text(addresses: Mapping[str, str]) -> str:
+    """No connection is kept: a POST sent into one that the service just closed could not be repeated."""
+    return "\n".join(
+        f"upstream {name} {{ server {address} max_fails=0; }}" for name, address in addresses.items()
+    )
+
+
+def locations_text() -> str:
+    return "\n\n".join(text for entry in ENTRIES for text in _of_service(entry))
+
+
+def _of_service(entry: ServiceEntry) -> list[str]:
+    health = f"{entry.prefix}/health"
+    return [
+        *(_location(f"~ ^{entry.prefix}{stream}$", entry.name, _STREAM) for stream in entry.streams),
+        _location(f"= {health}", entry.name, path="/api/v1/health"),
+        _location(f"{health}/", entry.name, path="/api/v1/health/"),
+        *(_location(prefix, entry.name) for prefix in (f"{entry.prefix}/", *entry.extra_routes)),
+    ]
+
+
+# events reach the browser one by one, and a quiet hour is no reason to hang up
+_STREAM = ("proxy_buffering off;", "proxy_cache off;", "gzip off;", "proxy_read_timeout 1h;")
+
+
+def _location(matcher: str, upstream: str, lines: tuple[str, ...] = (), *, path: str = "") -> str:
+    body = "".join(f"    {line}\n" for line in (f"proxy_pass http://{upstream}{path};", *lines))
+    return f"location {matcher} {{\n{body}}}"
+
+
+def problems_text() -> str:
+    return "\n\n".join(_problem(refusal) for refusal in REFUSALS)
+
+
+def _problem(refusal: Refusal) -> str:
+    """nginx fills in the request's id; everything else is fixed, so that nothing can be injected."""
+    document = {
+        "type": "about:blank",
+        "title": refusal.title,
+        "status": refusal.status,
+        "code": refusal.code,
+        "detail": refusal.detail,
+        "request_id": "$quartet_request_id",
+    }
+    place = f"/-/problem/{refusal.status}"
+    headers = [
+        "add_header X-Request-ID $quartet_request_id always;",
+        "add_header Cache-Control no-store always;",
+    ]
+    if refusal.retry_after_seconds is not None:
+        headers.append(f"add_header Retry-After {refusal.retry_after_seconds} always;")
+    causes = " ".join(str(cause) for cause in refusal.causes)
+    lines = [
+        "internal;",
+        "default_type application/problem+json;",
+        *headers,
+        f"return {refusal.status} '{json.dumps(document)}';",
+    ]
+    body = "".join(f"    {line}\n" for line in lines)
+    return f"error_page {causes} ={refusal.status} {place};\nlocation = {place} {{\n{body}}}"
