@@ -183,8 +183,8 @@ def _downgrade(schema: Schema, config: Config, connection: sa.Connection, revisi
 
 
 def _apply_access(schema: Schema, connection: sa.Connection) -> None:
-    connection.exec_driver_sql(access_sql(schema))
-    connection.exec_driver_sql(f"COMMENT ON SCHEMA {schema.service} IS 'access {access_hash(schema)}'")
+    connection.execute(sa.text(access_sql(schema)))
+    connection.execute(sa.text(f"COMMENT ON SCHEMA {schema.service} IS 'access {access_hash(schema)}'"))
     connection.commit()
 
 
