@@ -1,0 +1,90 @@
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from prometheus_client import Counter, Gauge
+
+from common.clock import Clock, utc_now
+from common.errors import QuartetError
+from common.postgres.context import Context
+from common.postgres.engine import Database, Transaction
+from common.telemetry.metrics import REGISTRY
+
+_LOG = structlog.get_logger()
+
+FAILURES = Counter(
+    "quartet_housekeeping_failures_total",
+    "Runs of a housekeeping task that failed and are tried again at the next round.",
+    ["task"],
+    registry=REGISTRY,
+)
+LAST_SUCCESS = Gauge(
+    "quartet_housekeeping_last_success_seconds",
+    "When a housekeeping task last went through, in seconds since 1970.",
+    ["task"],
+    registry=REGISTRY,
+)
+_MOST_BATCHES = 1000
+
+
+def _nothing() -> None: ...
+
+
+@dataclass(frozen=True)
+class Task:
+    name: str
+    step: Callable[[Transaction, datetime], Awaitable[bool]]
+    """One bounded transaction as system; True when there is more to do."""
+
+
+class Housekeeping:
+    """Runs each task in turn, again and again; one that fails stops neither the others nor the loop."""
+
+    def __init__(
+        self,
+        database: Database,
+        tasks: Sequence[Task],
+        *,
+        interval_seconds: float = 600.0,
+        clock: Clock = utc_now,
+        on_turn: Callable[[], None] = _nothing,
+    ) -> None:
+        self._database = database
+        self._tasks = tuple(tasks)
+        self._interval_seconds = interval_seconds
+        self._clock = clock
+        self._on_turn = on_turn
+
+    async def run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            await self.once(stop)
+            self._on_turn()
+            try:
+                async with asyncio.timeout(self._interval_seconds):
+                    await stop.wait()
+            except TimeoutError:
+                continue
+
+    async def once(self, stop: asyncio.Event | None = None) -> None:
+        for task in self._tasks:
+            try:
+                await self._work_off(task, stop)
+            except QuartetError as error:
+                FAILURES.labels(task.name).inc()
+                _LOG.warning("housekeeping.failed", task=task.name, code=error.code)
+            except Exception:  # noqa: BLE001 - the other tasks are as much needed as this one
+                FAILURES.labels(task.name).inc()
+                _LOG.exception("housekeeping.failed", task=task.name)
+            else:
+                LAST_SUCCESS.labels(task.name).set(self._clock().timestamp())
+
+    async def _work_off(self, task: Task, stop: asyncio.Event | None) -> None:
+        for _ in range(_MOST_BATCHES):
+            if stop is not None and stop.is_set():
+                return
+            async with self._database.transaction(as_user=Context.SYSTEM) as tx:
+                more = await task.step(tx, self._clock())
+            if not more:
+                return

@@ -1,0 +1,67 @@
+"""What every schema needs to have tidied up, and for how long things are kept."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import sqlalchemy as sa
+
+from common.housekeeping.loop import Task
+from common.housekeeping.partitions import Partitioned, keep_partitions
+from common.postgres.engine import Transaction
+
+REPLAY_AGE: Final = timedelta(days=30)
+"""How old a parked message may be when it is replayed."""
+KAFKA_RETENTION: Final = timedelta(days=7)
+INBOX_KEPT: Final = KAFKA_RETENTION + REPLAY_AGE
+"""Shorter, and a message that comes once more would be applied twice."""
+AUDIT_KEPT: Final = timedelta(days=13 * 31)
+REVOCATION_MARGIN: Final = timedelta(hours=1)
+"""Past the end of the last token of a session, for clocks that disagree."""
+JOBS_KEPT: Final = timedelta(days=14)
+BATCH: Final = 1000
+
+TABLES: Final = (
+    Partitioned("inbox", "event_id", kept=INBOX_KEPT),
+    Partitioned("audit_log", "id", kept=AUDIT_KEPT),
+)
+
+# In each: a row that another worker is deleting is skipped, so two of them never wait for each other.
+_REVOKED_SIDS = sa.text("""
+    DELETE FROM revoked_sids WHERE session_id IN (
+        SELECT session_id FROM revoked_sids WHERE expires_at < :before
+        ORDER BY expires_at LIMIT :batch FOR UPDATE SKIP LOCKED)
+""")
+_JOBS = sa.text("""
+    DELETE FROM jobs WHERE id IN (
+        SELECT id FROM jobs WHERE finished_at < :before
+        ORDER BY finished_at LIMIT :batch FOR UPDATE SKIP LOCKED)
+""")
+# Ids that are no UUIDv7 of a month with a partition: they are in no partition that could be dropped.
+_STRAY_INBOX = sa.text("""
+    DELETE FROM inbox WHERE (consumer, event_id) IN (
+        SELECT consumer, event_id FROM inbox
+        WHERE tableoid = CAST('inbox_default' AS regclass) AND processed_at < :before
+        LIMIT :batch FOR UPDATE SKIP LOCKED)
+""")
+
+
+def common_tasks() -> tuple[Task, ...]:
+    return (
+        Task("partitions", _partitions),
+        _purge("revoked_sids", _REVOKED_SIDS, REVOCATION_MARGIN),
+        _purge("jobs", _JOBS, JOBS_KEPT),
+        _purge("stray_inbox", _STRAY_INBOX, INBOX_KEPT),
+    )
+
+
+async def _partitions(tx: Transaction, now: datetime) -> bool:
+    await keep_partitions(tx, TABLES, now=now)
+    return False
+
+
+def _purge(name: str, statement: sa.TextClause, kept: timedelta) -> Task:
+    async def step(tx: Transaction, now: datetime) -> bool:
+        deleted = await tx.execute(statement, {"before": now - kept, "batch": BATCH})
+        return deleted.rowcount == BATCH
+
+    return Task(name, step)
