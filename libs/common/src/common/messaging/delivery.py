@@ -1,0 +1,129 @@
+"""One transaction for a batch of messages: inbox rows, effects and the events that follow from them."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from opentelemetry import propagate, trace
+
+from common.contracts.envelope import Event
+from common.errors import Kind, QuartetError
+from common.messaging import inbox, parking
+from common.messaging.failures import Failure
+from common.messaging.handlers import Handlers
+from common.messaging.messages import Message
+from common.messaging.metrics import CONSUMED
+from common.postgres.context import Context, role_name
+from common.postgres.engine import Database, Transaction
+
+_BECOME = sa.text("SELECT set_config('role', :role, true), set_config('app.user_id', :user_id, true)")
+_tracer = trace.get_tracer("quartet.messaging")
+
+
+class Delivery:
+    def __init__(
+        self,
+        database: Database,
+        handlers: Handlers,
+        *,
+        consumer: str,
+        drain_after: timedelta = timedelta(seconds=5),
+    ) -> None:
+        self.database = database
+        self.handlers = handlers
+        self.consumer = consumer
+        self._drain_after = drain_after
+
+    async def together(self, messages: Sequence[Message]) -> None:
+        """All or nothing. A duplicate has no effect; what belongs to a parked key waits in its list."""
+        results: Counter[tuple[str, str]] = Counter()
+        async with self.database.transaction(as_user=Context.SYSTEM) as tx:
+            parked = await parking.lock_parked(tx, consumer=self.consumer, messages=messages)
+            fresh = await self._claim(tx, messages)
+            due: list[Event[Any]] = []
+            for message in messages:
+                if message.event_id not in fresh:
+                    results[message.topic, "duplicate"] += 1
+                    continue
+                fresh.discard(message.event_id)
+                if (message.topic, message.key) in parked:
+                    await parking.append(tx, consumer=self.consumer, message=message)
+                    results[message.topic, "appended"] += 1
+                elif message.event is None:
+                    raise message.fault or AssertionError("a message without an event has a fault")
+                else:
+                    due.append(message.event)
+                    results[message.topic, "handled"] += 1
+            await self.handle(tx, due)
+        _count(results)
+
+    async def park(self, message: Message, failure: Failure, *, attempts: int) -> None:
+        """The key stops in the transaction that marks its message as done: neither without the other."""
+
+        async def use_case(tx: Transaction) -> bool:
+            if not await self._claim(tx, [message]):
+                return False
+            await parking.park(
+                tx,
+                consumer=self.consumer,
+                message=message,
+                failure=failure,
+                attempts=attempts,
+                drain_after=self._drain_after,
+            )
+            return True
+
+        if await self.database.in_transaction(Context.SYSTEM, use_case):
+            result = "dead_lettered" if message.key is None else "parked"
+            _count({(message.topic, result): 1})
+
+    async def handle(self, tx: Transaction, events: Iterable[Event[Any]]) -> None:
+        """Groups by type for the handlers, and lets no event of a key pass an earlier one of another type."""
+        groups: dict[str, list[Event[Any]]] = {}
+        type_of_key: dict[str, str] = {}
+        for event in events:
+            if type_of_key.setdefault(event.key, event.type) != event.type:
+                await self._handle_groups(tx, groups)
+                groups, type_of_key = {}, {event.key: event.type}
+            groups.setdefault(event.type, []).append(event)
+        await self._handle_groups(tx, groups)
+
+    async def _claim(self, tx: Transaction, messages: Sequence[Message]) -> set[UUID]:
+        return await inbox.claim(
+            tx, consumer=self.consumer, event_ids=[message.event_id for message in messages]
+        )
+
+    async def _handle_groups(self, tx: Transaction, groups: dict[str, list[Event[Any]]]) -> None:
+        for event_type, events in groups.items():
+            handler = self.handlers.of(event_type)
+            if handler.batch is not None:
+                await handler.batch(tx, events)
+            elif handler.each is not None:
+                await self._each(tx, handler.each, events)
+
+    async def _each(self, tx: Transaction, handler: Any, events: list[Event[Any]]) -> None:
+        service, current = self.database.service, None
+        for event in events:
+            if event.user_id is None:
+                raise QuartetError(
+                    "event.without_user", f"{event.type} names no user to handle it as.", kind=Kind.MALFORMED
+                )
+            if event.user_id != current:
+                await _become(tx, role_name(service, event.user_id), str(event.user_id))
+                current = event.user_id
+            with _tracer.start_as_current_span(event.type, context=propagate.extract(event.trace)):
+                await handler(tx, event)
+        await _become(tx, role_name(service, Context.SYSTEM), "")
+
+
+async def _become(tx: Transaction, role: str, user_id: str) -> None:
+    """SET LOCAL ROLE and the user in one round trip; what a login may become is its membership."""
+    await tx.execute(_BECOME, {"role": role, "user_id": user_id})
+
+
+def _count(results: dict[tuple[str, str], int]) -> None:
+    for (topic, result), number in results.items():
+        CONSUMED.labels(topic, result).inc(number)

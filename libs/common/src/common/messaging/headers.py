@@ -1,0 +1,148 @@
+"""CloudEvents 1.0 in Kafka's binary mode: attributes are headers, the payload is the value."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from uuid import UUID, uuid5
+
+from pydantic import ValidationError
+
+from common.contracts.envelope import Event, Payload
+
+SPEC_VERSION = "1.0"
+CONTENT_TYPE = "application/json"
+TRACE_HEADERS = ("traceparent", "tracestate")
+
+_UNREADABLE_IDS = UUID("6f2d2f0e-3c0b-5b52-9d0e-5a3c7b1f8a11")
+"""Namespace of the ids of messages whose own id cannot be read."""
+
+
+class Record(Protocol):
+    """What is used of a Kafka record; aiokafka's has these attributes."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+
+
+class UndecodableError(Exception):
+    """Says in one line what cannot be read, and never what it says."""
+
+
+def encode(event: Event[Payload], *, trace: Mapping[str, str]) -> dict[str, str]:
+    data = event.data
+    headers = {
+        "ce_specversion": SPEC_VERSION,
+        "ce_id": str(event.id),
+        "ce_source": f"/quartet/{data.topic.service}",
+        "ce_type": data.event_type,
+        "ce_time": event.time.astimezone(UTC).isoformat(),
+        "ce_subject": event.key,
+        "ce_dataschema": f"urn:quartet:schema:{data.event_type}.v{data.event_version}",
+        "content-type": CONTENT_TYPE,
+    }
+    if event.user_id is not None:
+        headers["ce_userid"] = str(event.user_id)
+    headers.update((name, trace[name]) for name in TRACE_HEADERS if name in trace)
+    return headers
+
+
+def parse_event(record: Record, by_type: Mapping[str, type[Payload]]) -> Event[Any]:
+    """Reads tolerantly: fields that this version does not know are left out."""
+    headers = dict(record.headers)
+    if not _text(headers, "ce_specversion").startswith("1."):
+        raise UndecodableError("ce_specversion is not 1.x")
+    if not _text(headers, "content-type", CONTENT_TYPE).startswith(CONTENT_TYPE):
+        raise UndecodableError("content-type is not application/json")
+    payload_type = by_type.get(_text(headers, "ce_type"))
+    if payload_type is None:
+        raise UndecodableError("ce_type is not a type that is known here")
+    key = readable_key(record)
+    if key is None:
+        raise UndecodableError("the key is missing or no text")
+    return Event(
+        id=_id(headers, "ce_id"),
+        key=key,
+        data=_payload(payload_type, record.value),
+        time=_time(headers, record.timestamp),
+        user_id=_id(headers, "ce_userid") if "ce_userid" in headers else None,
+        trace={name: _text(headers, name) for name in TRACE_HEADERS if name in headers},
+    )
+
+
+def type_of(record: Record) -> str | None:
+    for name, value in record.headers:
+        if name == "ce_type":
+            return _decoded(value)
+    return None
+
+
+def id_of(record: Record) -> UUID:
+    """The message's own id; one made from where it stands, the same at every delivery, when it has none."""
+    try:
+        return _id(dict(record.headers), "ce_id")
+    except UndecodableError:
+        return uuid5(_UNREADABLE_IDS, f"{record.topic}/{record.partition}/{record.offset}")
+
+
+def readable_key(record: Record) -> str | None:
+    return _decoded(record.key) or None
+
+
+def _decoded(value: bytes | None) -> str | None:
+    if value is None or b"\x00" in value:  # PostgreSQL's text holds no NUL
+        return None
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _text(headers: Mapping[str, bytes], name: str, default: str | None = None) -> str:
+    text = _decoded(headers[name]) if name in headers else default
+    if text is None:
+        raise UndecodableError(f"{name} is missing or no text")
+    return text
+
+
+def _id(headers: Mapping[str, bytes], name: str) -> UUID:
+    try:
+        return UUID(_text(headers, name))
+    except ValueError:
+        raise UndecodableError(f"{name} is no UUID") from None
+
+
+def _time(headers: Mapping[str, bytes], sent_at_ms: int) -> datetime:
+    if "ce_time" not in headers:
+        return datetime.fromtimestamp(sent_at_ms / 1000, UTC)
+    try:
+        time = datetime.fromisoformat(_text(headers, "ce_time"))
+    except ValueError:
+        raise UndecodableError("ce_time is no timestamp") from None
+    if time.tzinfo is None:
+        raise UndecodableError("ce_time has no offset")
+    return time
+
+
+def _payload(payload_type: type[Payload], value: bytes | None) -> Payload:
+    if value is None:
+        raise UndecodableError("the payload is missing")
+    try:
+        return payload_type.model_validate_json(value, extra="ignore")
+    except ValidationError as error:
+        # Only places and codes: a message of pydantic's repeats what it refuses.
+        faults = sorted(
+            {f"{'.'.join(map(str, fault['loc'])) or 'payload'}: {fault['type']}" for fault in error.errors()}
+        )
+        raise UndecodableError(f"{payload_type.event_type}: {', '.join(faults[:5])}"[:500]) from None

@@ -1,0 +1,54 @@
+"""A Kafka record on its way through the lanes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+from zlib import crc32
+
+from aiokafka import TopicPartition
+
+from common.contracts.envelope import Event, Payload
+from common.messaging.headers import Record, UndecodableError, id_of, parse_event, readable_key, type_of
+
+
+@dataclass(slots=True, eq=False)
+class Message:
+    tp: TopicPartition
+    offset: int
+    topic: str
+    """As contracts name it, without the installation's prefix."""
+    key: str | None
+    event_id: UUID
+    event_type: str | None
+    event: Event[Any] | None
+    fault: UndecodableError | None
+    record: Record
+    epoch: int
+    """The assignment under which it was fetched; a later one has given it to somebody else."""
+
+    @property
+    def sort_key(self) -> tuple[str, str]:
+        return (self.topic, self.key or "")
+
+
+def read(
+    record: Record, by_type: Mapping[str, type[Payload]], *, tp: TopicPartition, topic: str, epoch: int
+) -> Message | None:
+    """None for a type that nobody here wants; whatever cannot be read is a message with a fault."""
+    event_type = type_of(record)
+    if event_type is not None and event_type not in by_type:
+        return None
+    try:
+        event = parse_event(record, by_type)
+    except UndecodableError as fault:
+        key, event_id = readable_key(record), id_of(record)
+        return Message(tp, record.offset, topic, key, event_id, event_type, None, fault, record, epoch)
+    return Message(tp, record.offset, topic, event.key, event.id, event_type, event, None, record, epoch)
+
+
+def lane_of(message: Message, lanes: int) -> int:
+    """One lane for a key, whatever its topic; keyless ones follow their partition."""
+    if message.key is None:
+        return message.tp.partition % lanes
+    return crc32(message.key.encode()) % lanes

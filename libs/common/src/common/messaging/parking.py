@@ -1,0 +1,141 @@
+"""Keys that had to stop, and the messages that wait in them (ADR 0006)."""
+
+import base64
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from importlib.metadata import version
+from typing import Any
+
+import sqlalchemy as sa
+
+from common.ids import new_id
+from common.messaging.failures import Failure, FailureKind
+from common.messaging.headers import TRACE_HEADERS, Record, readable_key
+from common.messaging.messages import Message
+from common.postgres.engine import Transaction
+
+# FOR KEY SHARE waits for a replay that holds the row; a key that was emptied meanwhile is not in the answer.
+# In one order, so that workers wait for each other and not in a ring.
+_PARKED = sa.text("""
+    SELECT p.topic, p.key FROM parked_keys p
+    WHERE p.consumer = :consumer AND (p.topic, p.key) IN (
+        SELECT topic, key FROM unnest(CAST(:topics AS text[]), CAST(:keys AS text[])) AS k (topic, key))
+    ORDER BY p.topic, p.key
+    FOR KEY SHARE
+""")
+
+_PARK_KEY = sa.text("""
+    INSERT INTO parked_keys
+        (consumer, topic, key, kind, error_class, error_detail, attempts, next_attempt_at)
+    VALUES (:consumer, :topic, :key, :kind, :error_class, :error_detail, :attempts, now() + :drain_after)
+    ON CONFLICT DO NOTHING
+""")
+
+_PARK_MESSAGE = sa.text("""
+    INSERT INTO parked_messages (
+        id, consumer, topic, partition, record_offset, key, headers, payload, kind, error_class, error_detail,
+        attempts, event_id, event_type, user_id, trace, versions)
+    VALUES (
+        :id, :consumer, :topic, :partition, :record_offset, :key, CAST(:headers AS jsonb), :payload, :kind,
+        :error_class, :error_detail, :attempts, :event_id, :event_type, :user_id, :trace,
+        CAST(:versions AS jsonb))
+    ON CONFLICT DO NOTHING
+""")
+
+WAITS = Failure(FailureKind.PERMANENT, "KeyParked", "waits behind an earlier message of its key")
+
+
+async def lock_parked(tx: Transaction, *, consumer: str, messages: Sequence[Message]) -> set[tuple[str, str]]:
+    """Which keys of these messages are parked; they stay so until this transaction ends."""
+    keys = {(message.topic, message.key) for message in messages if message.key is not None}
+    if not keys:
+        return set()
+    found = await tx.execute(
+        _PARKED,
+        {"consumer": consumer, "topics": [topic for topic, _ in keys], "keys": [key for _, key in keys]},
+    )
+    return {(row.topic, row.key) for row in found}
+
+
+async def append(tx: Transaction, *, consumer: str, message: Message) -> None:
+    """Behind what waits in the message's key already."""
+    await tx.execute(_PARK_MESSAGE, _row(consumer, message, WAITS, attempts=0))
+
+
+async def park(
+    tx: Transaction,
+    *,
+    consumer: str,
+    message: Message,
+    failure: Failure,
+    attempts: int,
+    drain_after: timedelta,
+) -> None:
+    """Stops the message's key; a message without one is kept alone and stops nothing."""
+    if message.key is not None:
+        await tx.execute(
+            _PARK_KEY,
+            {
+                "consumer": consumer,
+                "topic": message.topic,
+                "key": message.key,
+                "kind": failure.kind.value,
+                "error_class": failure.error_class,
+                "error_detail": failure.detail,
+                "attempts": attempts,
+                "drain_after": drain_after if failure.kind is FailureKind.TRANSIENT else None,
+            },
+        )
+    await tx.execute(_PARK_MESSAGE, _row(consumer, message, failure, attempts=attempts))
+
+
+def _row(consumer: str, message: Message, failure: Failure, *, attempts: int) -> dict[str, Any]:
+    event = message.event
+    return {
+        "id": new_id(),
+        "consumer": consumer,
+        "topic": message.topic,
+        "partition": message.tp.partition,
+        "record_offset": message.offset,
+        "key": message.key,
+        "headers": pack_headers(message.record),
+        "payload": message.record.value,
+        "kind": failure.kind.value,
+        "error_class": failure.error_class,
+        "error_detail": failure.detail,
+        "attempts": attempts,
+        "event_id": message.event_id,
+        "event_type": message.event_type,
+        "user_id": event.user_id if event else None,
+        "trace": event.trace.get(TRACE_HEADERS[0]) if event else None,
+        "versions": json.dumps({"common": version("quartet-common")}),
+    }
+
+
+def pack_headers(record: Record) -> str:
+    """In their order and number; bytes that are no text are kept as base64, and so is an unreadable key."""
+    packed = [_packed(name, value) for name, value in record.headers]
+    if record.key is not None and readable_key(record) is None:
+        packed.append(_packed("", record.key))
+    return json.dumps(packed)
+
+
+def unpack_headers(packed: list[dict[str, str]]) -> tuple[list[tuple[str, bytes]], bytes | None]:
+    headers = [(item["name"], _value(item)) for item in packed]
+    key = next((value for name, value in headers if not name), None)
+    return [(name, value) for name, value in headers if name], key
+
+
+def _packed(name: str, value: bytes) -> dict[str, str]:
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        text = "\x00"
+    if "\x00" in text:  # jsonb holds no NUL
+        return {"name": name, "base64": base64.b64encode(value).decode()}
+    return {"name": name, "text": text}
+
+
+def _value(item: dict[str, str]) -> bytes:
+    return item["text"].encode() if "text" in item else base64.b64decode(item["base64"])

@@ -1,0 +1,221 @@
+"""Sends the outbox to Kafka, in the order of commits for each key (ADR 0005)."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+import structlog
+
+from common.ids import new_id
+from common.messaging import kafka as names
+from common.messaging import metrics
+from common.messaging.backoff import Backoff, elapses
+from common.messaging.channel import Channel, ChannelError, Outgoing
+from common.messaging.failures import database_is_away
+from common.messaging.hints import Wakeups, first_of
+from common.messaging.lease import HELD, Lease
+from common.postgres.context import Context
+from common.postgres.engine import Database
+from common.settings import KafkaSettings
+
+log = structlog.get_logger(__name__)
+
+_GUARD = f"SELECT pg_try_advisory_xact_lock(hashtextextended(:batch, 0)) AS alone, {HELD} AS held"
+
+# From the first row on, without a lower bound: a bound could pass a late commit and see its key's next event.
+# The bytes are those stored: what comes out is larger by the compression, which is bounded in turn.
+_READ = """
+    SELECT position, topic, aggregateid, payload, headers FROM (
+        SELECT position, topic, aggregateid, payload::text AS payload, headers::text AS headers,
+               sum(pg_column_size(payload)) OVER (ORDER BY position) - pg_column_size(payload) AS before
+        FROM (SELECT * FROM outbox ORDER BY position LIMIT :rows) first_rows
+    ) counted
+    WHERE before < :bytes
+    ORDER BY position
+"""
+
+_DELETE = "DELETE FROM outbox WHERE position = ANY(CAST(:positions AS bigint[]))"
+
+# Only asks whether there is something: dead rows below the mark are not walked through at each poll.
+_PROBE = "SELECT EXISTS (SELECT FROM outbox WHERE position > :low)"
+_BEHIND = 10_000
+
+_SWEEP = """
+    SELECT count(*) AS waiting,
+           coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float AS age
+    FROM (SELECT created_at FROM outbox ORDER BY position LIMIT 10000) waiting
+"""
+
+
+@dataclass(frozen=True)
+class RelaySettings:
+    rows: int = 5_000
+    bytes: int = 4_194_304
+    lease_seconds: float = 6.0
+    renew_seconds: float = 2.0
+    poll_seconds: float = 0.25
+    fastest_poll_seconds: float = 0.025
+    """While hints do not arrive; it doubles once when nothing is found."""
+    sweep_seconds: float = 10.0
+    kafka_seconds: float = 8.0
+    """Patience with Kafka inside a batch; shorter than PostgreSQL's with an idle transaction."""
+
+
+class Relay:
+    """One of all processes of a service relays; it never leaves an event out and never overtakes one."""
+
+    def __init__(
+        self,
+        database: Database,
+        kafka: KafkaSettings,
+        wakeups: Wakeups,
+        *,
+        service: str,
+        settings: RelaySettings | None = None,
+        holder: UUID | None = None,
+    ) -> None:
+        self._database = database
+        self._settings = settings or RelaySettings()
+        self._wakeups = wakeups
+        self._hint = wakeups.event("outbox")
+        self._batch_name = f"quartet/relay/{service}/0"
+        self._topic_prefix = names.topic_name(kafka, "")
+        self._sent_up_to = 0
+        self._swept_at = 0.0
+        self.lease = Lease(database, holder=holder or new_id(), seconds=self._settings.lease_seconds)
+        self.channel = Channel(
+            kafka,
+            transactional_id=names.own_name(kafka, service, "relay-0"),
+            patience_seconds=self._settings.kafka_seconds,
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        backoff, failures = Backoff(first_seconds=0.1, most_seconds=2.0), 0
+        try:
+            while not stop.is_set():
+                try:
+                    if await self.lease.take():
+                        await self._lead(stop)
+                    else:
+                        await elapses(self._settings.renew_seconds / 2, unless=stop)
+                    failures = 0
+                except Exception as error:
+                    if not database_is_away(error):
+                        raise
+                    failures += 1
+                    log.warning("relay.database_away", error=type(error).__name__, attempt=failures)
+                    await elapses(backoff.delay(failures), unless=stop)
+        finally:
+            await self.channel.close()
+            with suppress(Exception):
+                async with asyncio.timeout(2.0):
+                    await self.lease.give_up()
+
+    async def _lead(self, stop: asyncio.Event) -> None:
+        log.info("relay.leads", holder=str(self.lease.holder))
+        metrics.RELAY_LEADING.set(1)
+        # A new leader always makes a new producer: starting it fences the one before.
+        self.channel.discard()
+        keeper = asyncio.create_task(self._keep_the_lease())
+        try:
+            await self._relay_while_held(stop)
+        finally:
+            keeper.cancel()
+            await asyncio.wait([keeper])
+            metrics.RELAY_LEADING.set(0)
+            log.info("relay.led", holder=str(self.lease.holder))
+
+    async def _relay_while_held(self, stop: asyncio.Event) -> None:
+        backoff, failures, empty = Backoff(first_seconds=0.1, most_seconds=5.0), 0, 0
+        while not stop.is_set() and self.lease.held:
+            self._hint.clear()
+            try:
+                await self.channel.open()
+                sent = await self._relay_batch()
+                failures = 0
+            except ChannelError as error:
+                failures += 1
+                metrics.RELAY_FAILURES.inc()
+                log.warning("relay.kafka_refused", error=str(error), attempt=failures)
+                await elapses(backoff.delay(failures), unless=stop)
+                continue
+            empty = 0 if sent else empty + 1
+            if not sent:
+                await self._wait_for_more(stop, empty)
+
+    async def _relay_batch(self) -> int:
+        """Reads, sends and deletes in one transaction; what it did not send stays for the next one."""
+        async with self._database.transaction(as_user=Context.SYSTEM) as tx:
+            guard = (
+                await tx.execute(sa.text(_GUARD), {"batch": self._batch_name, "holder": self.lease.holder})
+            ).one()
+            if not guard.held:
+                self.lease.lose()
+                return 0
+            if not guard.alone:  # a batch of the leader before is still open
+                return 0
+            limits = {"rows": self._settings.rows, "bytes": self._settings.bytes}
+            rows = (await tx.execute(sa.text(_READ), limits)).all()
+            if not rows:
+                return 0
+            await self.channel.send([self._outgoing(row) for row in rows])
+            await tx.execute(sa.text(_DELETE), {"positions": [row.position for row in rows]})
+        self._sent_up_to = max(self._sent_up_to, rows[-1].position)
+        _count(rows)
+        return len(rows)
+
+    def _outgoing(self, row: Any) -> Outgoing:
+        headers: dict[str, str] = json.loads(row.headers)
+        return Outgoing(
+            topic=self._topic_prefix + row.topic,
+            key=row.aggregateid.encode(),
+            value=row.payload.encode(),
+            headers=[(name, value.encode()) for name, value in headers.items()],
+        )
+
+    async def _wait_for_more(self, stop: asyncio.Event, empty: int) -> None:
+        """Returns when there is something to send, or when nobody can be sure that there is nothing."""
+        while not stop.is_set() and self.lease.held:
+            pause = self._settings.poll_seconds
+            if self._wakeups.away:
+                pause = self._settings.fastest_poll_seconds * (1 if empty == 1 else 2)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await first_of(self._hint, stop)
+            if self._hint.is_set() or await self._something_waits():
+                return
+            empty += 1
+
+    async def _something_waits(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        async with self._database.transaction(as_user=Context.SYSTEM) as tx:
+            if now - self._swept_at < self._settings.sweep_seconds:
+                found = await tx.execute(sa.text(_PROBE), {"low": self._sent_up_to - _BEHIND})
+                return bool(found.scalar_one())
+            swept = (await tx.execute(sa.text(_SWEEP))).one()
+        self._swept_at = now
+        metrics.OUTBOX_ROWS.set(swept.waiting)
+        metrics.OUTBOX_OLDEST_AGE.set(swept.age)
+        return swept.waiting > 0
+
+    async def _keep_the_lease(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.renew_seconds)
+            try:
+                if not await self.lease.take():
+                    return
+            except Exception as error:  # noqa: BLE001 - what cannot be renewed runs out by itself
+                log.warning("relay.lease_not_renewed", error=type(error).__name__)
+
+
+def _count(rows: Sequence[Any]) -> None:
+    by_topic: dict[str, int] = {}
+    for row in rows:
+        by_topic[row.topic] = by_topic.get(row.topic, 0) + 1
+    for topic, number in by_topic.items():
+        metrics.RELAY_SENT.labels(topic).inc(number)
