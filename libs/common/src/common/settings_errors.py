@@ -103,7 +103,7 @@ def _unreadable(settings_class: type[BaseSettings]) -> Iterator[str]:
         for variable_name, annotation in fields.items():
             value = os.environ.get(variable_name.upper())
             if value is not None and _expected(annotation) == "JSON" and not _is_json(value):
-                yield f'{variable_name.upper()} is no JSON: write lists as ["a", "b"] and objects as {{…}}'
+                yield f'{variable_name.upper()} is no JSON: a list is written as ["a", "b"]'
 
 
 def _is_json(text: str) -> bool:

@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Scope
 
+from common.health.routes import HealthView, health_router
 from common.http.answers import documented_problems
 from common.http.bodies import BodyMiddleware
 from common.http.envelope import EnvelopeMiddleware
@@ -31,10 +32,12 @@ def create_app(
     request_deadline_seconds: float = 15.0,
     cors_origins: Sequence[str] = (),
     documented: bool = True,
+    health: HealthView | None = None,
 ) -> FastAPI:
     """`routers` go under `/api/v1/<service>` (or `prefix`), `root_routers` to the root.
 
-    What routes work with is set as `app.state.<name>` by the composition root, before the first request.
+    With `health` the older health paths are served under that prefix and under `/api/v1`. What routes work
+    with is set as `app.state.<name>` by the composition root, before the first request.
     """
     base = f"/api/v1/{service}" if prefix is None else prefix
     route_of = _RouteNames()
@@ -61,6 +64,10 @@ def create_app(
         app.include_router(router, prefix=base)
     for router in root_routers:
         app.include_router(router)
+    if health is not None:
+        app.state.health = health
+        app.include_router(health_router(), prefix=base)
+        app.include_router(health_router(), prefix="/api/v1", include_in_schema=False)
     if documented:
         app.openapi = _documentation(app)
     return app

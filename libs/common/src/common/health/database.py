@@ -1,0 +1,70 @@
+"""Readiness of the database, asked through an alias of its own: overload must not take all replicas out."""
+
+from collections.abc import Callable
+
+from common.health.checks import Check, Severity, Unwell, immediate
+from common.postgres.context import Context
+from common.postgres.engine import Database
+from common.settings import DatabaseSettings
+
+ANSWER_SECONDS = 0.5
+
+_SELECT_VERSION = "SELECT version_num FROM alembic_version"
+
+
+def probe_database(settings: DatabaseSettings, *, service: str, process: str) -> Database:
+    """One connection through the `probe` alias; without an alias, one beside the pool."""
+    own = settings.model_copy(
+        update={
+            "url": settings.probe_url or settings.url,
+            "pool_size": 1,
+            "pool_wait_seconds": ANSWER_SECONDS,
+        }
+    )
+    return Database(own, service=service, application_name=f"{service}-{process}-probe")
+
+
+def database_check(probe: Database) -> Check:
+    async def ask() -> str:
+        async with probe.read_transaction(as_user=Context.SHARED) as connection:
+            await connection.fetchval("SELECT 1")
+        return "answers"
+
+    return Check("database", ask, timeout_seconds=ANSWER_SECONDS, fresh_seconds=1.0)
+
+
+def schema_check(probe: Database, *, heads: frozenset[str]) -> Check:
+    """A process that expects another schema must not serve: it would fail request by request."""
+
+    async def ask() -> str:
+        async with probe.read_transaction(as_user=Context.SHARED) as connection:
+            rows = await connection.fetch(_SELECT_VERSION)
+        found = frozenset(str(row["version_num"]) for row in rows)
+        if found != heads:
+            raise Unwell(f"at {', '.join(sorted(found)) or 'nothing'}, expected {', '.join(sorted(heads))}")
+        return f"at {', '.join(sorted(found))}"
+
+    return Check("schema", ask, timeout_seconds=ANSWER_SECONDS, fresh_seconds=2.0)
+
+
+def pool_check(database: Database, *, size: int) -> Check:
+    """A full pool is shown, and answered with 503 request by request; the replica stays in service."""
+
+    def ask() -> str:
+        waiting = database.pool.waiting
+        if waiting > 0:
+            raise Unwell(f"all {size} connections are in use, {waiting} wait")
+        return f"{database.pool.idle} idle of {size}"
+
+    return immediate("pool", ask, severity=Severity.DEGRADING)
+
+
+def revocations_check(loaded: Callable[[], bool]) -> Check:
+    """Before the ended sessions are known nobody can be let in."""
+
+    def ask() -> str:
+        if not loaded():
+            raise Unwell("ended sessions are not loaded yet")
+        return "loaded"
+
+    return immediate("revocations", ask)

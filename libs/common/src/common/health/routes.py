@@ -1,0 +1,90 @@
+"""The older health paths, on the api's own port: /health, /health/database, /health/detailed."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, Field
+
+from common.errors import unavailable
+from common.health.checks import Checks
+from common.health.probes import described, status_word
+
+Status = Literal["ok", "degraded", "failing"]
+
+
+@dataclass(frozen=True)
+class HealthView:
+    """`app.state.health`, set by the composition root."""
+
+    service: str
+    version: str
+    ready: Checks
+
+
+def _view(request: Request) -> HealthView:
+    return request.app.state.health
+
+
+UseHealth = Annotated[HealthView, Depends(_view)]
+
+
+class HealthAnswer(BaseModel):
+    status: Status
+    service: str
+    version: str
+
+
+class DatabaseHealthAnswer(BaseModel):
+    status: Literal["ok"] = "ok"
+    latency_ms: float = Field(description="Time of the last query through the readiness alias.")
+
+
+class CheckAnswer(BaseModel):
+    name: str
+    status: Literal["ok", "failing"]
+    severity: Literal["critical", "degrading"]
+    detail: str
+    milliseconds: float
+
+
+class DetailedHealthAnswer(HealthAnswer):
+    checks: list[CheckAnswer]
+
+
+def health_router() -> APIRouter:
+    """No token is asked for, so nothing here names hosts, processes or users."""
+    router = APIRouter(prefix="/health", tags=["health"])
+
+    @router.get("", summary="Whether the service is ready")
+    async def get_health(health: UseHealth, response: Response) -> HealthAnswer:
+        report = await health.ready.report()
+        response.status_code = 200 if report.ok else 503
+        return HealthAnswer(
+            status=_status(status_word(report)), service=health.service, version=health.version
+        )
+
+    @router.get("/database", summary="Whether the database answers, and how fast")
+    async def get_database_health(health: UseHealth) -> DatabaseHealthAnswer:
+        # The readiness check's own answer, so that asking here as often as one likes asks the database no more.
+        result = await health.ready.one("database")
+        if result is None or not result.healthy:
+            raise unavailable("database.unavailable", "The database does not answer.")
+        return DatabaseHealthAnswer(latency_ms=round(result.seconds * 1000, 2))
+
+    @router.get("/detailed", summary="Every check: pool, schema, Redis, Kafka's lag")
+    async def get_detailed_health(health: UseHealth, response: Response) -> DetailedHealthAnswer:
+        report = await health.ready.report()
+        response.status_code = 200 if report.ok else 503
+        return DetailedHealthAnswer(
+            status=_status(status_word(report)),
+            service=health.service,
+            version=health.version,
+            checks=[CheckAnswer.model_validate(described(result)) for result in report.results],
+        )
+
+    return router
+
+
+def _status(word: str) -> Status:
+    return "ok" if word == "ok" else "degraded" if word == "degraded" else "failing"
