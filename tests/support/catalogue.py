@@ -24,9 +24,8 @@ select concat('constraint ', t.relname, '.', k.conname, ' ', pg_get_constraintde
     case when not k.convalidated then ' not validated' end)
 from tables t join pg_constraint k on k.conrelid = t.oid and k.contype <> 't'
 union all
-select concat('index ', t.relname, ' ', replace(pg_get_indexdef(i.indexrelid), $1 || '.', ''))
+select concat('index ', t.relname, ' ', pg_get_indexdef(i.indexrelid))
 from tables t join pg_index i on i.indrelid = t.oid
-order by 1
 """
 
 _REST = """
@@ -41,7 +40,7 @@ order by 1
 
 async def describe(connection: asyncpg.Connection, schema: str) -> list[str]:
     """Tables, columns, constraints and indexes; partitions are the business of those who make them."""
-    return [row[0] for row in await connection.fetch(_DESCRIBE, schema)]
+    return sorted(row[0].replace(f"{schema}.", "") for row in await connection.fetch(_DESCRIBE, schema))
 
 
 async def left_over(connection: asyncpg.Connection, schema: str) -> list[str]:

@@ -3,9 +3,11 @@
 import asyncio
 import fcntl
 import hashlib
+import io
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, redirect_stdout
 
 import asyncpg
 import pytest
@@ -13,8 +15,10 @@ import pytest
 from common.contracts.topics import SERVICES
 from common.postgres.bootstrap import database_sql
 from common.postgres.engine import Database
+from common.postgres.migrations import main as run_migrations
 from tests.support.installation import Installation, Process
 from tests.support.repository import ROOT, SERVICE_PACKAGES, files, name_of
+from tests.support.services import SCHEMAS
 
 TEMPLATE = "quartet_template"
 
@@ -57,24 +61,52 @@ class Cleaning:
         await connection.execute(self.statement)
 
 
+async def create_bare_database(installation: Installation, name: str) -> None:
+    """Schemas and what the pooler asks; no table yet."""
+    async with maintenance(installation) as connection:
+        await connection.execute(f'drop database if exists "{name}" with (force)')
+        await connection.execute(f'create database "{name}"')
+    async with maintenance(installation, name) as connection:
+        await connection.execute(database_sql(name))
+
+
+async def drop_database(installation: Installation, name: str) -> None:
+    async with maintenance(installation) as connection:
+        await connection.execute(f'drop database if exists "{name}" with (force)')
+
+
 async def build_database(installation: Installation, name: str) -> None:
-    """An empty database with every service's schema, as a rollout would build it."""
-    maintenance = await asyncpg.connect(installation.superuser_url("postgres"))
-    try:
-        await maintenance.execute(f'drop database if exists "{name}" with (force)')
-        await maintenance.execute(f'create database "{name}"')
-    finally:
-        await maintenance.close()
-    owner = await asyncpg.connect(installation.superuser_url(name))
-    try:
-        await owner.execute(database_sql(name))
-    finally:
-        await owner.close()
-    await asyncio.gather(*(migrate(installation, service, name) for service in SERVICES))
+    """Every service's tables, made as a rollout would."""
+    await create_bare_database(installation, name)
+    for service in SERVICES:
+        migrate(installation, service, name)
 
 
-async def migrate(installation: Installation, service: str, database: str, *arguments: str) -> str:
-    """Runs `python -m <service>.migrate` against that database and gives back what it printed."""
+@asynccontextmanager
+async def maintenance(
+    installation: Installation, database: str = "postgres"
+) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(installation.superuser_url(database))
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+def migrate(installation: Installation, service: str, database: str, *arguments: str) -> str:
+    """What `python -m <service>.migrate` does, in this process; gives back what it printed."""
+    package = SERVICE_PACKAGES[service]
+    printed = io.StringIO()
+    environment = installation.stack.process_environment(service, "migrate", database)
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        run_migrations(SCHEMAS[service], str(package / "migrate.py"), list(arguments))
+    return printed.getvalue()
+
+
+async def start_migration(installation: Installation, service: str, database: str, *arguments: str) -> str:
+    """Runs `python -m <service>.migrate` as a rollout does; gives back what it printed."""
     environment = installation.stack.process_environment(service, "migrate", database)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", f"{SERVICE_PACKAGES[service].name}.migrate", *arguments),
@@ -97,28 +129,25 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
-async def _ensure_template(installation: Installation, maintenance: asyncpg.Connection) -> None:
-    found = await maintenance.fetchval(
+async def _ensure_template(installation: Installation, connection: asyncpg.Connection) -> None:
+    found = await connection.fetchval(
         "select shobj_description(oid, 'pg_database') from pg_database where datname = $1", TEMPLATE
     )
     wanted = fingerprint()
     if found != wanted:
         await build_database(installation, TEMPLATE)
-        await maintenance.execute(f"comment on database {TEMPLATE} is '{wanted}'")
+        await connection.execute(f"comment on database {TEMPLATE} is '{wanted}'")
 
 
 async def _copy_template(installation: Installation, name: str) -> None:
-    maintenance = await asyncpg.connect(installation.superuser_url("postgres"))
-    try:
-        with (installation.stack.state / "template.lock").open("w") as lock:
-            # whoever comes second waits here for the first one's template
-            await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
-            await _ensure_template(installation, maintenance)
-            await maintenance.execute(f'drop database if exists "{name}" with (force)')
+    with (installation.stack.state / "template.lock").open("w") as lock:
+        # whoever comes second waits here for the first one's template
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        async with maintenance(installation) as connection:
+            await _ensure_template(installation, connection)
+            await connection.execute(f'drop database if exists "{name}" with (force)')
             # copying files takes a checkpoint: 0.9 s instead of 45 ms
-            await maintenance.execute(f'create database "{name}" template {TEMPLATE} strategy wal_log')
-    finally:
-        await maintenance.close()
+            await connection.execute(f'create database "{name}" template {TEMPLATE} strategy wal_log')
 
 
 @pytest.fixture(scope="session")

@@ -15,12 +15,13 @@ from common.contracts.envelope import Event, Payload
 from common.contracts.topics import TOPICS, Topic
 from common.messaging.headers import encode
 from common.settings import KafkaSettings
+from quartet_cli.topics import LOCAL_PARTITIONS as PARTITIONS
 from quartet_cli.topics import apply_topics
 from tests.support.installation import Installation
 from tests.support.tls import client_context
 
 SUPERUSER = "operator"
-PARTITIONS = 3
+
 
 Record = ConsumerRecord
 Headers = Mapping[str, str | bytes] | Iterable[tuple[str, bytes]]
