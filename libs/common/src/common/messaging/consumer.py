@@ -120,7 +120,7 @@ class Consumer:
         return sum(partition.lag for partition in self._progress.values())
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Ends when told to, with what is done committed and the group left; a crash of a part ends it too."""
+        """Ends when told to, with what is done committed and the group left, or with a part that crashes."""
         try:
             if not await self._start(stop):
                 return
