@@ -1,10 +1,14 @@
-"""Roles with their passwords, and the database: what a fresh PostgreSQL lacks for the first login."""
+"""What fresh servers lack for the first login: roles, passwords, the database, topics and rights."""
+
+import sys
+from pathlib import Path
 
 import asyncpg
 
+from common.contracts import topics
 from common.postgres.bootstrap import database_sql, logins, passwords_sql, roles_sql, scram_verifier
 from quartet_cli.stack.asking import client_context
-from quartet_cli.stack.description import Stack
+from quartet_cli.stack.description import Stack, stack_file
 from quartet_cli.stack.part import Part
 from quartet_cli.stack.postgres import SUPERUSER
 from quartet_cli.stack.prints import fingerprint
@@ -26,6 +30,23 @@ def roles_part(stack: Stack) -> Part:
         prepare=prepare,
         one_shot=True,
         fingerprint=print_,
+    )
+
+
+def topics_part(stack: Stack) -> Part:
+    sources = [Path(topics.__file__), stack.checkout / "tools" / "quartet_cli" / "topics.py"]
+    return Part(
+        name="topics",
+        command=(
+            sys.executable,
+            "-m",
+            "quartet_cli.stack.make_topics",
+            str(stack_file(stack.name, stack.checkout)),
+        ),
+        needs=("kafka",),
+        log=stack.log("topics"),
+        one_shot=True,
+        fingerprint=lambda: fingerprint(*stack.workers, certificates=stack.certificates, sources=sources),
     )
 
 

@@ -6,10 +6,12 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from quartet_cli.stack.errors import StackError
+
 _KEPT = ("PATH", "HOME", "LANG", "JAVA_HOME", "MAVEN_OPTS", "http_proxy", "https_proxy", "no_proxy")
 
 
-class CommandError(Exception):
+class CommandError(StackError):
     def __init__(self, command: tuple[str, ...], code: int, output: str) -> None:
         tail = "\n".join(output.strip().splitlines()[-20:])
         super().__init__(f"{Path(command[0]).name} ended with {code}:\n{tail}")

@@ -9,8 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from quartet_cli.stack.certificates import ensure_certificates
-from quartet_cli.stack.description import CHECKOUT, DEFAULT_PORT_BASE, Stack, port_layout
+from quartet_cli.stack.description import CHECKOUT, DEFAULT_PORT_BASE, Stack, port_layout, stack_file
+from quartet_cli.stack.errors import StackError
 from quartet_cli.stack.files import Owner, make_folder
+from quartet_cli.stack.jars import jars_folder
+from quartet_cli.stack.packages import Say, ensure_packages
 from quartet_cli.stack.ports import SETTING, free_base
 from quartet_cli.stack.server_user import ensure_server_user
 from quartet_cli.stack.table import ENTRIES, logins
@@ -20,15 +23,15 @@ TEST_WORKERS = tuple(f"gw{number}" for number in range(8))
 SERVERS = ("postgres", "pgbouncer", "redis", "kafka", "gateway")
 
 
-class ForeignStackError(Exception):
+class ForeignStackError(StackError):
     """Files of a stack belong to whoever made it; another user's command would leave a mixture."""
 
 
-def stack_file(name: str, checkout: Path = CHECKOUT) -> Path:
-    return checkout / "var" / name / "stack.json"
+def _nobody(_: str) -> None:
+    return
 
 
-def open_stack(name: str, checkout: Path = CHECKOUT) -> Stack:
+def open_stack(name: str, checkout: Path = CHECKOUT, *, say: Say = _nobody) -> Stack:
     """The stack of that name, ready to be started; every stack but `dev` is one for tests."""
     path = stack_file(name, checkout)
     _refuse_foreign(path)
@@ -38,6 +41,7 @@ def open_stack(name: str, checkout: Path = CHECKOUT) -> Stack:
     if stack != found:
         stack.save(path)
     _make_folders(stack)
+    ensure_packages(say, log=stack.logs / "packages.log", with_maven=not jars_folder(stack).exists())
     ensure_certificates(stack.certificates, server_owner=stack.server_owner)
     return stack
 

@@ -29,6 +29,10 @@ def port_layout(base: int) -> dict[str, int]:
     return ports
 
 
+def stack_file(name: str, checkout: Path = CHECKOUT) -> Path:
+    return checkout / "var" / name / "stack.json"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
     name: str

@@ -10,7 +10,7 @@ from quartet_cli.stack.asking import QUESTION_SECONDS, client_context, listens
 from quartet_cli.stack.commands import run
 from quartet_cli.stack.description import HOST, Stack
 from quartet_cli.stack.files import make_folder, write_private
-from quartet_cli.stack.kafka_jars import HERE, LOCK, classpath
+from quartet_cli.stack.jars import HERE, LOCK, classpath
 from quartet_cli.stack.part import Part
 from quartet_cli.stack.prints import fingerprint
 from quartet_cli.stack.versions import java_version, program

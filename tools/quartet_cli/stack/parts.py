@@ -1,6 +1,6 @@
 """Everything that a stack is made of, in the order in which a person would start it."""
 
-from quartet_cli.stack.bootstrap import roles_part
+from quartet_cli.stack.bootstrap import roles_part, topics_part
 from quartet_cli.stack.description import Stack
 from quartet_cli.stack.kafka import kafka_part
 from quartet_cli.stack.kafka_jars import jars_part
@@ -22,6 +22,7 @@ def server_parts(stack: Stack) -> tuple[Part, ...]:
         kafka_part(stack),
         roles_part(stack),
         pgbouncer_part(stack),
+        topics_part(stack),
     )
 
 

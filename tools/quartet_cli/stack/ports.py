@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterable
 
 from quartet_cli.stack.description import HOST, port_layout
+from quartet_cli.stack.errors import StackError
 
 SETTING = "QUARTET_PORT_BASE"
 # below the ports that the kernel gives to outgoing connections: one of those would take a server's port
@@ -12,7 +13,7 @@ SETTING = "QUARTET_PORT_BASE"
 LOWEST, HIGHEST, STEP = 20_000, 31_900, 100
 
 
-class PortTakenError(Exception):
+class PortTakenError(StackError):
     def __init__(self, part: str, port: int) -> None:
         super().__init__(
             f"port {port} on {HOST}, wanted by {part}, is taken by another program: "

@@ -6,6 +6,8 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+from quartet_cli.stack.errors import StackError
+
 POSTGRES_OLDEST = 15
 JAVA_OLDEST = 17
 _POSTGRES_HOME = Path("/usr/lib/postgresql")
@@ -13,7 +15,7 @@ _POSTGRES_HOME = Path("/usr/lib/postgresql")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-class MissingProgramError(Exception):
+class MissingProgramError(StackError):
     pass
 
 
