@@ -44,6 +44,20 @@ def _surviving(step: str) -> Generator[None, None, None]:
         _LOG.exception(f"jobs.{step}_failed")
 
 
+async def _set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Lets it come to its end, which spares the connection that it is using; then cancels it."""
+    await asyncio.wait({task}, timeout=_BODY_END_SECONDS)
+    task.cancel()
+
+
 class Runner:
     def __init__(
         self,
@@ -83,7 +97,8 @@ class Runner:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`: then bodies may finish for a while, and what is left is handed back."""
-        keeper = asyncio.create_task(self._keep(), name="jobs-keeper")
+        over = asyncio.Event()
+        keeper = asyncio.create_task(self._keep(over), name="jobs-keeper")
         stopped = asyncio.create_task(stop.wait(), name="jobs-stop")
         try:
             while not stop.is_set():
@@ -97,8 +112,8 @@ class Runner:
             try:
                 await self._hand_back()
             finally:
-                keeper.cancel()
-                await asyncio.wait({keeper})
+                over.set()
+                await _end(keeper)
 
     async def _turn(self) -> float:
         """One round of claiming; the seconds until the next one is due without being woken."""
@@ -149,10 +164,9 @@ class Runner:
         await asyncio.wait({stopped, woken}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         woken.cancel()
 
-    async def _keep(self) -> None:
+    async def _keep(self, over: asyncio.Event) -> None:
         """Keeps the leases of everything that runs, and hears of cancelling."""
-        while True:
-            await asyncio.sleep(self._beat_seconds)
+        while not await _set_within(over, self._beat_seconds):
             with _surviving("extend"):
                 async with asyncio.timeout(self._shortest_lease_seconds / 2):
                     await self._extend_all()

@@ -1,0 +1,217 @@
+import asyncio
+import os
+import signal
+import sys
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from common.clock import utc_now
+from common.ids import new_id
+from common.jobs import Control, Job, JobKind, LeaseLost
+from common.jobs.claiming import Extension, claim, extend
+from common.jobs.endings import Ending, write_ending
+from common.postgres.context import Context
+from tests.support.repository import ROOT
+from tests.support.waiting import eventually, throughout
+
+_EFFECT = sa.text("""
+    INSERT INTO audit_log (id, actor, action, user_id) VALUES (:id, 'job', 'effect', :user_id)
+    ON CONFLICT DO NOTHING
+""")
+
+
+def later() -> object:
+    """When every lease of now has run out."""
+    return utc_now() + timedelta(minutes=10)
+
+
+@pytest.fixture
+async def stale(database, jobs, user_id) -> Job:
+    """A job as a worker believes to have it, that another has claimed meanwhile."""
+    job_id = await jobs.make(user_id=user_id)
+    kind = JobKind("test", _never)
+    async with database.transaction(as_user=Context.SYSTEM) as tx:
+        [mine] = await claim(tx, kind, slots=1, claim_id=new_id(), now=utc_now())
+    async with database.transaction(as_user=Context.SYSTEM) as tx:
+        [theirs] = await claim(tx, kind, slots=1, claim_id=new_id(), now=later())
+    assert mine.id == theirs.id == job_id
+    return mine
+
+
+async def _never(job, control):
+    raise AssertionError
+
+
+class TestClaim:
+    async def test_a_live_one_keeps_others_away(self, database, jobs):
+        await jobs.make()
+        kind = JobKind("test", _never, lease_seconds=60)
+
+        async def claim_at(seconds):
+            async with database.transaction(as_user=Context.SYSTEM) as tx:
+                now = utc_now() + timedelta(seconds=seconds)
+                return await claim(tx, kind, slots=5, claim_id=new_id(), now=now)
+
+        assert [len(await claim_at(seconds)) for seconds in (0, 30, 61, 62)] == [1, 0, 1, 0]
+
+    @pytest.mark.parametrize("outcome", ["succeeded", "failed", "cancelled", "retried", "handed_back"])
+    async def test_of_another_stands_against_every_ending(self, database, jobs, stale, outcome):
+        before = await jobs.row(stale.id)
+
+        async with database.transaction(as_user=Context.SYSTEM) as tx:
+            written = await write_ending(tx, stale, Ending(outcome, result='"mine"'), now=utc_now())
+
+        assert not written
+        assert await jobs.row(stale.id) == before
+
+    async def test_of_another_stands_against_extending(self, database, jobs, stale):
+        before = await jobs.row(stale.id)
+
+        async with database.transaction(as_user=Context.SYSTEM) as tx:
+            kept = await extend(tx, [Extension(stale.id, stale.claim, later())])
+
+        assert kept == {}
+        assert await jobs.row(stale.id) == before
+
+    async def test_of_another_stands_against_progress(self, database, jobs, stale):
+        before = await jobs.row(stale.id)
+
+        with pytest.raises(LeaseLost):
+            await Control(database, stale).report(7)
+
+        assert await jobs.row(stale.id) == before
+
+
+class TestLostLease:
+    async def test_stops_the_body_and_writes_nothing(self, jobs, start, work):
+        job_id = await jobs.make()
+        running = start(JobKind("test", work))
+        await eventually(lambda: work.begun)
+
+        other = await jobs.take_away(job_id)
+
+        await eventually(lambda: work.cancelled)
+        await eventually(lambda: running.runner.running == 0)
+        row = await jobs.row(job_id)
+        assert (row["state"], row["claim"]) == ("running", other)
+
+    async def test_is_noticed_without_the_database_when_the_lease_is_over(self, jobs, start, work):
+        now = utc_now()
+        await jobs.make()
+        running = start(JobKind("test", work), clock=lambda: now)
+        now += timedelta(seconds=5)
+        await eventually(lambda: work.begun)
+        running.runner._extend_all = _unreachable
+
+        now += timedelta(minutes=2)
+
+        await eventually(lambda: work.cancelled)
+
+    async def test_is_extended_for_as_long_as_the_body_runs(self, databases, jobs, start, work):
+        job_id = await jobs.make()
+        kind = JobKind("test", work, lease_seconds=0.4)
+        for _ in range(2):
+            start(kind, on=databases("auth", "worker"))
+        await eventually(lambda: work.begun)
+
+        await throughout(lambda: len(work.begun) == 1, seconds=1.0)
+        work.may_end.set()
+
+        assert (await jobs.ended(job_id, "succeeded"))["attempts"] == 1
+
+
+async def _unreachable() -> None:
+    raise ConnectionError
+
+
+class TestHold:
+    async def test_keeps_others_from_claiming_until_the_effect_is_decided(
+        self, database, databases, jobs, user_id
+    ):
+        await jobs.make(user_id=user_id)
+        kind = JobKind("test", _never)
+        async with database.transaction(as_user=Context.SYSTEM) as tx:
+            [job] = await claim(tx, kind, slots=1, claim_id=new_id(), now=utc_now())
+        other = databases("auth", "worker")
+
+        async def claim_later():
+            async with other.transaction(as_user=Context.SYSTEM) as tx:
+                return await claim(tx, kind, slots=1, claim_id=new_id(), now=later())
+
+        async with database.transaction(as_user=user_id) as tx:
+            await Control(database, job).hold(tx)
+            assert await claim_later() == []
+
+        assert len(await claim_later()) == 1
+
+    async def test_does_not_stand_in_the_way_of_our_own_extension(self, database, databases, jobs, user_id):
+        await jobs.make(user_id=user_id)
+        async with database.transaction(as_user=Context.SYSTEM) as tx:
+            [job] = await claim(tx, JobKind("test", _never), slots=1, claim_id=new_id(), now=utc_now())
+
+        async with database.transaction(as_user=user_id) as tx, asyncio.timeout(2):
+            await Control(database, job).hold(tx)
+            async with databases("auth", "worker").transaction(as_user=Context.SYSTEM) as keeping:
+                kept = await extend(keeping, [Extension(job.id, job.claim, later())])
+
+        assert kept == {job.id: False}
+
+    async def test_undoes_the_effect_of_a_run_that_has_lost_its_lease(self, database, superuser, stale):
+        async def effect(tx):
+            await tx.execute(_EFFECT, {"id": new_id(), "user_id": stale.user_id})
+            await Control(database, stale).hold(tx)
+
+        with pytest.raises(LeaseLost):
+            await database.in_transaction(stale.as_user, effect)
+
+        assert await superuser.fetchval("select count(*) from auth.audit_log") == 0
+
+
+class TestProgress:
+    async def test_never_goes_back(self, database, jobs):
+        job_id = await jobs.make()
+        async with database.transaction(as_user=Context.SYSTEM) as tx:
+            [job] = await claim(tx, JobKind("test", _never), slots=1, claim_id=new_id(), now=utc_now())
+        control = Control(database, job)
+
+        await control.report(5, 10)
+        await Control(database, replace(job, progress=None)).report(2, 10)
+
+        assert (await jobs.row(job_id))["progress"] == '{"done": 5, "total": 10}'
+
+
+class TestKilledWorker:
+    async def test_its_job_is_taken_up_again_with_its_progress_and_has_one_effect(
+        self, installation, database, superuser, jobs, start, user_id
+    ):
+        job_id = await jobs.make("hangs", user_id=user_id)
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.integration.jobs.hanging_worker"),
+            cwd=ROOT,
+            env=installation.environment("auth", "worker") | {"PATH": os.environ["PATH"]},
+        )
+        await eventually(lambda: _progress(jobs, job_id), within=20)
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+        seen = []
+
+        async def body(job, control):
+            seen.append((job.attempt, job.progress.done))
+            async with database.transaction(as_user=job.as_user) as tx:
+                await control.hold(tx)
+                await tx.execute(_EFFECT, {"id": job.id, "user_id": job.user_id})
+            await control.report(4, 4)
+
+        start(JobKind("hangs", body), clock=later)
+
+        row = await jobs.ended(job_id, "succeeded")
+        assert seen == [(2, 3)]
+        assert row["progress"] == '{"done": 4, "total": 4}'
+        assert await superuser.fetchval("select count(*) from auth.audit_log") == 1
+
+
+async def _progress(jobs, job_id) -> bool:
+    return (await jobs.row(job_id))["progress"] == '{"done": 3, "total": 4}'
