@@ -146,7 +146,10 @@ class Database:
             raise known from error
 
     async def _roll_back(self, pooled: Pooled) -> None:
-        pooled.connection.info.pop(_WAKE, None)
+        sync = pooled.connection.sync_connection
+        if sync is not None and not sync.invalidated:
+            # SQLAlchemy invalidates when a statement is cancelled, and refuses `info` from then on
+            pooled.connection.info.pop(_WAKE, None)
         try:
             if not pooled.driver.is_closed():
                 await pooled.driver.roll_back()
