@@ -54,3 +54,6 @@ SCHEMA = Schema(
     ),
     metadata=metadata,
 )
+
+HEADS = frozenset({"auth_0001"})
+"""The revision that this code works with; readiness compares it with the database's."""

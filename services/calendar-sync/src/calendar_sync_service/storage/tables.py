@@ -41,3 +41,6 @@ SCHEMA = Schema(
     ),
     metadata=metadata,
 )
+
+HEADS = frozenset({"calendar_0001"})
+"""The revision that this code works with; readiness compares it with the database's."""

@@ -35,3 +35,6 @@ SCHEMA = Schema(
     ),
     metadata=metadata,
 )
+
+HEADS = frozenset({"chat_0001"})
+"""The revision that this code works with; readiness compares it with the database's."""

@@ -29,3 +29,6 @@ SCHEMA = Schema(
     ),
     metadata=metadata,
 )
+
+HEADS = frozenset({"profile_0001"})
+"""The revision that this code works with; readiness compares it with the database's."""

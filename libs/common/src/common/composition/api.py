@@ -1,0 +1,141 @@
+"""The api process: HTTP, and nothing that knows Kafka."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import uvloop
+from fastapi import APIRouter, FastAPI
+
+from common.clock import utc_now
+from common.composition.foundation import Foundation, foundation
+from common.health.database import revocations_check
+from common.health.drain import Step
+from common.health.heartbeats import worker_check
+from common.health.routes import HealthView, health_router
+from common.http.app import create_app
+from common.http.jwks import JwksKeys
+from common.http.serving import Listener, Serving
+from common.http.tls import internal_client_tls, internal_server_tls
+from common.http.tokens import AccessTokens
+from common.postgres.constraints import NO_CONSTRAINTS, Constraints
+from common.revocation import HINT, RevokedSids
+from common.settings import ApiSettings
+from common.settings_errors import load
+
+SettingsT = TypeVar("SettingsT", bound=ApiSettings)
+VERSION = "0.1.0"
+_FINISH_SECONDS = 8.0
+"""How long requests that run may take once nobody is accepted any more; a request's own deadline is longer
+only for what should not be waited for."""
+
+
+@dataclass(frozen=True)
+class Api(Generic[SettingsT]):
+    service: str
+    title: str
+    heads: frozenset[str]
+    routers: Sequence[APIRouter]
+    root_routers: Sequence[APIRouter] = ()
+    """On the public and on the internal port, outside `/api/v1/<service>`."""
+    constraints: Constraints = NO_CONSTRAINTS
+    resources: Callable[[Foundation, SettingsT], AbstractAsyncContextManager[object]] | None = None
+    """What the service's own routes ask for: `app.state.resources`."""
+
+
+def run_api(api: Api[SettingsT], settings_class: type[SettingsT]) -> None:
+    settings = load(settings_class)
+    raise SystemExit(uvloop.run(_serve(api, settings)))
+
+
+async def _serve(api: Api[SettingsT], settings: SettingsT) -> int:
+    async with foundation(
+        settings,
+        service=api.service,
+        process="api",
+        constraints=api.constraints,
+        heads=api.heads,
+        wakes=(HINT,),
+    ) as base:
+        revoked = RevokedSids(base.database, hint=base.wakeups.event(HINT))
+        keys = JwksKeys(settings.token.jwks_url, tls=internal_client_tls(settings.internal))
+        public = public_app(api, settings)
+        internal = create_app(
+            title=f"{api.title} (internal)",
+            service=api.service,
+            root_routers=api.root_routers,
+            documented=False,
+        )
+        base.ready.add(revocations_check(lambda: revoked.loaded))
+        base.ready.add(worker_check(base.database))
+        for app in (public, internal):
+            app.state.database = base.database
+            app.state.clock = utc_now
+        public.state.health = HealthView(service=api.service, version=VERSION, ready=base.ready)
+        public.state.access_tokens = AccessTokens(
+            issuer=settings.token.issuer, audience=settings.token.audience, keys=keys, revoked=revoked
+        )
+        base.start()
+        base.tasks.start("revocations", revoked.run)
+        serving = Serving(
+            (
+                Listener("public", public, settings.http.host, settings.http.port, setting="HTTP_PORT"),
+                Listener(
+                    "internal",
+                    internal,
+                    settings.internal.host,
+                    settings.internal.port,
+                    tls=internal_server_tls(settings.internal),
+                    setting="INTERNAL_PORT",
+                ),
+                base.probes(),
+            )
+        )
+        try:
+            if api.resources is None:
+                await _until_drained(base, serving)
+            else:
+                async with api.resources(base, settings) as resources:
+                    public.state.resources = internal.state.resources = resources
+                    await _until_drained(base, serving)
+        finally:
+            await keys.close()
+        return 1 if base.tasks.failed else 0
+
+
+def public_app(api: Api[SettingsT], settings: SettingsT) -> FastAPI:
+    return create_app(
+        title=api.title,
+        service=api.service,
+        routers=[*api.routers, health_router()],
+        root_routers=api.root_routers,
+        version=VERSION,
+        body_limit_bytes=settings.http.body_limit_bytes,
+        request_deadline_seconds=settings.http.request_deadline_seconds,
+        cors_origins=settings.http.cors_origins,
+    )
+
+
+async def _until_drained(base: Foundation, serving: Serving) -> None:
+    await serving.start()
+    for name, task in serving.tasks().items():
+        base.watchdog.supervise(f"listener {name}", task)
+
+    def begun() -> None:
+        base.watchdog.leaving()
+        serving.send_callers_away()
+
+    async def stop_listening(left: float) -> None:
+        await serving.stop("public", "internal", within_seconds=min(left, _FINISH_SECONDS))
+
+    async def stop_tasks(_: float) -> None:
+        await base.tasks.stop_all()
+
+    async def stop_probes(left: float) -> None:
+        await serving.stop("probe", within_seconds=min(left, 1.0))
+
+    await base.drain.run(
+        (Step("listeners", stop_listening), Step("tasks", stop_tasks), Step("probes", stop_probes)),
+        when_begun=begun,
+    )

@@ -1,0 +1,131 @@
+"""What the api and the worker of a service both stand on."""
+
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from redis.asyncio import Redis
+
+from common.composition.tasks import Tasks
+from common.health.checks import Check, Checks
+from common.health.database import database_check, pool_check, probe_database, schema_check
+from common.health.drain import Drain
+from common.health.probes import probe_app
+from common.health.redis import redis_check
+from common.health.watchdog import Watchdog
+from common.http.serving import Listener
+from common.messaging.hints import Hints, Wakeups
+from common.postgres.constraints import Constraints
+from common.postgres.engine import Database
+from common.settings import RedisSettings, Settings
+from common.telemetry.logging import configure_logging
+from common.telemetry.tracing import configure_tracing
+
+ProcessName = Literal["api", "worker"]
+
+
+@dataclass(frozen=True)
+class Foundation:
+    settings: Settings
+    service: str
+    database: Database
+    redis: Redis
+    hints: Hints
+    wakeups: Wakeups
+    drain: Drain
+    watchdog: Watchdog
+    tasks: Tasks
+    ready: Checks
+
+    def start(self) -> None:
+        self.drain.take_signals()
+        self.tasks.start("watchdog", self.watchdog.run)
+        self.tasks.start("hints", self.hints.run)
+        self.tasks.start("wakeups", self.wakeups.run)
+
+    def probes(self) -> Listener:
+        started = Checks(check for check in self._startup_checks)
+        app = probe_app(live=self.watchdog.checks(), ready=self.ready, started=started)
+        return Listener(
+            "probe", app, self.settings.probe.host, self.settings.probe.port, setting="PROBE_PORT"
+        )
+
+    _startup_checks: tuple[Check, ...] = ()
+
+
+@asynccontextmanager
+async def foundation(
+    settings: Settings,
+    *,
+    service: str,
+    process: ProcessName,
+    constraints: Constraints,
+    heads: frozenset[str],
+    wakes: Iterable[str],
+) -> AsyncGenerator[Foundation]:
+    """Opens in order, closes in reverse."""
+    configure_logging(service=service, process=process, level=settings.telemetry.log_level)
+    tracing = configure_tracing(
+        service=service, process=process, otlp_endpoint=settings.telemetry.otlp_endpoint
+    )
+    async with AsyncExitStack() as opened:
+        if tracing is not None:
+            opened.callback(tracing.shutdown)
+        redis = open_redis(settings.redis)
+        opened.push_async_callback(redis.aclose)
+        hints = Hints(redis, settings.redis.prefix)
+        wakeups = Wakeups(redis, settings.redis.prefix, wakes)
+
+        def committed(names: frozenset[str]) -> None:
+            wakeups.wake(names)
+            hints.publish(names)
+
+        database = Database(
+            settings.database,
+            service=service,
+            application_name=f"{service}-{process}",
+            constraints=constraints,
+            on_commit=committed,
+        )
+        opened.push_async_callback(database.close)
+        probe = probe_database(settings.database, service=service, process=process)
+        opened.push_async_callback(probe.close)
+        drain, watchdog = Drain(settings.drain), Watchdog()
+        schema = schema_check(probe, heads=heads)
+        ready = Checks(
+            (
+                drain.check(),
+                schema,
+                database_check(probe),
+                pool_check(database, size=settings.database.pool_size),
+                redis_check(redis),
+            )
+        )
+        tasks = Tasks(watchdog, drain)
+        opened.push_async_callback(tasks.stop_all)
+        yield Foundation(
+            settings=settings,
+            service=service,
+            database=database,
+            redis=redis,
+            hints=hints,
+            wakeups=wakeups,
+            drain=drain,
+            watchdog=watchdog,
+            tasks=tasks,
+            ready=ready,
+            _startup_checks=(schema,),
+        )
+
+
+def open_redis(settings: RedisSettings) -> Redis:
+    """Short of patience: nothing that waits for Redis is worth waiting long for."""
+    tls: dict[str, Any] = {} if settings.ca_file is None else {"ssl_ca_certs": str(settings.ca_file)}
+    return Redis.from_url(
+        settings.url.get_secret_value(),
+        socket_connect_timeout=1.0,
+        socket_timeout=5.0,
+        health_check_interval=15,
+        **tls,
+    )

@@ -1,0 +1,177 @@
+"""The worker process: consumes, relays, runs jobs, keeps house."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import uvloop
+from fastapi import FastAPI
+
+from common.clock import Clock, utc_now
+from common.composition.foundation import Foundation, foundation
+from common.errors import Kind, QuartetError
+from common.health.drain import Step
+from common.health.heartbeats import Beat, Heartbeats, kafka_check
+from common.health.watchdog import Progress
+from common.housekeeping import Housekeeping, common_tasks
+from common.http.app import create_app
+from common.http.serving import Listener, Serving
+from common.http.tls import internal_server_tls
+from common.ids import NewId, new_id
+from common.jobs.api import router as jobs_router
+from common.jobs.kinds import JobKind
+from common.jobs.runner import Runner
+from common.messaging.backoff import Backoff, elapses
+from common.messaging.consumer import Consumer
+from common.messaging.dead_letters import DeadLetters
+from common.messaging.dead_letters_api import dead_letters_router
+from common.messaging.handlers import Handlers
+from common.messaging.pulse import Pulse
+from common.messaging.relay import Relay
+from common.postgres.constraints import NO_CONSTRAINTS, Constraints
+from common.settings import WorkerSettings
+from common.settings_errors import load
+
+SettingsT = TypeVar("SettingsT", bound=WorkerSettings)
+_WAKES = ("outbox", "jobs")
+
+
+@dataclass(frozen=True)
+class Worker(Generic[SettingsT]):
+    service: str
+    heads: frozenset[str]
+    handlers: Callable[[NewId, Clock], Handlers] | None = None
+    job_kinds: Sequence[JobKind] = ()
+    constraints: Constraints = NO_CONSTRAINTS
+    on_start: Callable[[Foundation, SettingsT], Awaitable[None]] | None = None
+    """Tried until it succeeds, beside everything else."""
+
+
+def run_worker(worker: Worker[SettingsT], settings_class: type[SettingsT]) -> None:
+    settings = load(settings_class)
+    raise SystemExit(uvloop.run(_work(worker, settings)))
+
+
+async def _work(worker: Worker[SettingsT], settings: SettingsT) -> int:
+    async with foundation(
+        settings,
+        service=worker.service,
+        process="worker",
+        constraints=worker.constraints,
+        heads=worker.heads,
+        wakes=_WAKES,
+    ) as base:
+        pulse = Pulse(settings.kafka, clock=utc_now)
+        relay = Relay(base.database, settings.kafka, base.wakeups, service=worker.service)
+        runner = Runner(base.database, worker.job_kinds, wake=base.wakeups.event("jobs"))
+        housekeeping = Housekeeping(base.database, common_tasks())
+        consumer = _consumer(worker, settings, base)
+
+        def beat() -> Beat:
+            return Beat(lag=None if consumer is None else consumer.lag, kafka_seen_at=pulse.seen_at)
+
+        heartbeats = Heartbeats(base.database, process=_process_name(worker.service, new_id), beat=beat)
+        base.ready.add(kafka_check(lambda: pulse.seen_at))
+        serving = Serving((_internal(worker, settings, base, consumer), base.probes()))
+        base.start()
+        base.tasks.start("pulse", pulse.run)
+        base.tasks.start("heartbeats", heartbeats.run)
+        base.tasks.start("relay", relay.run)
+        base.tasks.start("jobs", runner.run)
+        base.tasks.start("housekeeping", housekeeping.run)
+        if consumer is not None:
+            base.watchdog.watch(Progress(_positions(consumer)))
+            base.tasks.start("consumer", consumer.run)
+        if worker.on_start is not None:
+            base.tasks.start("on_start", _trying(worker.on_start, base, settings))
+        await _until_drained(base, serving)
+        return 1 if base.tasks.failed else 0
+
+
+def _consumer(worker: Worker[SettingsT], settings: SettingsT, base: Foundation) -> Consumer | None:
+    if worker.handlers is None:
+        return None
+    return Consumer(base.database, settings.kafka, worker.handlers(new_id, utc_now))
+
+
+def _positions(consumer: Consumer) -> Callable[[], Mapping[str, tuple[int, int]]]:
+    def positions() -> Mapping[str, tuple[int, int]]:
+        return {f"{one.topic}/{one.partition}": (one.position, one.highwater) for one in consumer.progress}
+
+    return positions
+
+
+def _trying(
+    on_start: Callable[[Foundation, SettingsT], Awaitable[None]], base: Foundation, settings: SettingsT
+) -> Callable[[asyncio.Event], Awaitable[None]]:
+    async def run(stop: asyncio.Event) -> None:
+        backoff, failures = Backoff(), 0
+        while not stop.is_set():
+            try:
+                await on_start(base, settings)
+            except QuartetError as error:
+                if error.kind is not Kind.UNAVAILABLE:
+                    raise
+                failures += 1
+                await elapses(backoff.delay(failures), unless=stop)
+            else:
+                await stop.wait()
+
+    return run
+
+
+def _process_name(service: str, new_id: NewId) -> str:
+    """Of this run: two workers of a service beat beside each other, and none says where it runs."""
+    return f"{service}-worker-{new_id().hex[-8:]}"
+
+
+def _internal(
+    worker: Worker[SettingsT], settings: SettingsT, base: Foundation, consumer: Consumer | None
+) -> Listener:
+    routers = [jobs_router]
+    if consumer is not None:
+        routers.append(dead_letters_router(DeadLetters(consumer.delivery)))
+    app: FastAPI = create_app(
+        title=f"{worker.service} worker (internal)",
+        service=worker.service,
+        root_routers=routers,
+        documented=False,
+    )
+    app.state.database = base.database
+    app.state.clock = utc_now
+    tls = internal_server_tls(settings.internal)
+    host, port = settings.internal.host, settings.internal.port
+    return Listener("internal", app, host, port, tls=tls, setting="INTERNAL_PORT")
+
+
+async def _until_drained(base: Foundation, serving: Serving) -> None:
+    await serving.start()
+    for name, task in serving.tasks().items():
+        base.watchdog.supervise(f"listener {name}", task)
+
+    async def stop_intake(_: float) -> None:
+        await base.tasks.stop("consumer", "jobs", "housekeeping", "on_start")
+
+    async def stop_relay(_: float) -> None:
+        await base.tasks.stop("relay")
+
+    async def stop_listening(left: float) -> None:
+        await serving.stop("internal", within_seconds=min(left, 2.0))
+
+    async def stop_rest(_: float) -> None:
+        await base.tasks.stop_all()
+
+    async def stop_probes(left: float) -> None:
+        await serving.stop("probe", within_seconds=min(left, 1.0))
+
+    await base.drain.run(
+        (
+            Step("intake", stop_intake),
+            Step("relay", stop_relay),
+            Step("listeners", stop_listening),
+            Step("tasks", stop_rest),
+            Step("probes", stop_probes),
+        ),
+        when_begun=base.watchdog.leaving,
+    )

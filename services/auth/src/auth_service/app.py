@@ -1,0 +1,50 @@
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from auth_service.api import jwks, login, register
+from auth_service.api.resources import Resources
+from auth_service.domain.passwords import HashingCost, Passwords
+from auth_service.settings import AuthApiSettings
+from auth_service.storage.tables import HEADS
+from auth_service.usecases.hashing import Hashing
+from auth_service.usecases.signing_keys import SigningKeys
+from common.clock import utc_now
+from common.composition.api import Api, run_api
+from common.composition.foundation import Foundation
+from common.crypto import Cipher
+from common.ids import new_id
+
+
+@asynccontextmanager
+async def resources(base: Foundation, settings: AuthApiSettings) -> AsyncGenerator[Resources]:
+    cipher = Cipher.from_settings(
+        settings.keys.encryption, active=settings.keys.active, environment=settings.environment
+    )
+    hashing = Hashing(
+        Passwords(HashingCost()), at_once=settings.hashing.at_once, waiting=settings.hashing.waiting
+    )
+    try:
+        yield Resources(
+            database=base.database,
+            hashing=hashing,
+            signing_keys=SigningKeys(base.database, cipher),
+            issuer=settings.token.issuer,
+            audience=settings.token.audience,
+            new_id=new_id,
+            clock=utc_now,
+        )
+    finally:
+        hashing.close()
+
+
+API = Api(
+    service="auth",
+    title="Quartet auth",
+    heads=HEADS,
+    routers=(register.router, login.router),
+    root_routers=(jwks.router,),
+    resources=resources,
+)
+
+if __name__ == "__main__":
+    run_api(API, AuthApiSettings)

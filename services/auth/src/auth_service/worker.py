@@ -1,0 +1,24 @@
+import structlog
+
+from auth_service.settings import AuthWorkerSettings
+from auth_service.storage.tables import HEADS
+from auth_service.usecases.signing_keys import ensure_signing_key
+from common.composition.foundation import Foundation
+from common.composition.worker import Worker, run_worker
+from common.crypto import Cipher
+
+_log = structlog.get_logger("signing_keys")
+
+
+async def make_first_signing_key(base: Foundation, settings: AuthWorkerSettings) -> None:
+    cipher = Cipher.from_settings(
+        settings.keys.encryption, active=settings.keys.active, environment=settings.environment
+    )
+    if await ensure_signing_key(base.database, cipher):
+        _log.info("signing_keys.made_first")
+
+
+WORKER = Worker(service="auth", heads=HEADS, on_start=make_first_signing_key)
+
+if __name__ == "__main__":
+    run_worker(WORKER, AuthWorkerSettings)

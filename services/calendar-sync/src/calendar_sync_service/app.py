@@ -1,0 +1,14 @@
+from calendar_sync_service.api import categories
+from calendar_sync_service.storage.tables import HEADS
+from common.composition.api import Api, run_api
+from common.settings import ApiSettings
+
+API: Api[ApiSettings] = Api(
+    service="calendar",
+    title="Quartet calendar",
+    heads=HEADS,
+    routers=(categories.router,),
+)
+
+if __name__ == "__main__":
+    run_api(API, ApiSettings)

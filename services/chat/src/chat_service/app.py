@@ -1,0 +1,14 @@
+from chat_service.api import usage
+from chat_service.storage.tables import HEADS
+from common.composition.api import Api, run_api
+from common.settings import ApiSettings
+
+API: Api[ApiSettings] = Api(
+    service="chat",
+    title="Quartet chat",
+    heads=HEADS,
+    routers=(usage.router,),
+)
+
+if __name__ == "__main__":
+    run_api(API, ApiSettings)

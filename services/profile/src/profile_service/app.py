@@ -1,0 +1,14 @@
+from common.composition.api import Api, run_api
+from common.settings import ApiSettings
+from profile_service.api import me
+from profile_service.storage.tables import HEADS
+
+API: Api[ApiSettings] = Api(
+    service="profile",
+    title="Quartet profile",
+    heads=HEADS,
+    routers=(me.router,),
+)
+
+if __name__ == "__main__":
+    run_api(API, ApiSettings)
