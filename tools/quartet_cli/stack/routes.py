@@ -101,11 +101,14 @@ def locations_text() -> str:
 
 def _of_service(entry: ServiceEntry) -> list[str]:
     health = f"{entry.prefix}/health"
+    prefixes = (f"{entry.prefix}/", *entry.extra_routes)
     return [
         *(_location(f"~ ^{entry.prefix}{stream}$", entry.name, _STREAM) for stream in entry.streams),
         _location(f"= {health}", entry.name, path="/api/v1/health"),
         _location(f"{health}/", entry.name, path="/api/v1/health/"),
-        *(_location(prefix, entry.name) for prefix in (f"{entry.prefix}/", *entry.extra_routes)),
+        *(_location(prefix, entry.name) for prefix in prefixes),
+        # nginx would redirect to the path with a slash, which is just as unknown
+        *(f"location = {prefix.rstrip('/')} {{ return 404; }}" for prefix in prefixes),
     ]
 
 
