@@ -51,7 +51,7 @@ class Tasks:
         await self.stop(*self._running)
 
     def _ended(self, name: str) -> None:
-        if self._drain.draining:
+        if self._drain.draining or self._running[name].stop.is_set():
             return
         # Whoever supervises the process starts it anew; half a process would look alive and do nothing.
         self.failed = True
