@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar, cast
 
 import asyncpg
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from common.errors import QuartetError
@@ -17,9 +18,11 @@ from common.postgres.connection import ContextConnection
 from common.postgres.constraints import NO_CONSTRAINTS, Constraints
 from common.postgres.context import AsUser, Context
 from common.postgres.pool import Pool, Pooled
-from common.postgres.timeouts import COMMAND_SECONDS, CONNECT_SECONDS
+from common.postgres.timeouts import BEGIN_SECONDS, COMMAND_SECONDS, CONNECT_SECONDS
 from common.postgres.url import fix_async_database_url
 from common.settings import DatabaseSettings
+
+_log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 Transaction = AsyncConnection
@@ -110,7 +113,10 @@ class Database:
         finally:
             self._give_back(pooled)
         if wake and self._on_commit is not None:
-            self._on_commit(frozenset(wake))
+            try:
+                self._on_commit(frozenset(wake))
+            except Exception as error:  # noqa: BLE001 - committed is committed; who waits for the hint polls
+                _log.warning("database.wake_failed", error=type(error).__name__)
 
     async def roll_back(self, pooled: Pooled) -> None:
         """Goes on when the caller is cancelled meanwhile; a rollback that fails ends the connection."""
@@ -166,7 +172,8 @@ class Database:
         self.pool.give_back(pooled)
 
     async def _open(self) -> Pooled:
-        async with asyncio.timeout(CONNECT_SECONDS):
+        # the driver's own limit comes first: a cancelled SQLAlchemy leaves the socket to the collector
+        async with asyncio.timeout(CONNECT_SECONDS + BEGIN_SECONDS):
             if self.pool.opened:
                 return await self._connect()
             # the dialect asks the server for its version once, and is not to be used meanwhile
