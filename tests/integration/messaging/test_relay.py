@@ -1,0 +1,385 @@
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from uuid import UUID
+
+import asyncpg
+import pytest
+import sqlalchemy as sa
+from redis.asyncio import Redis
+
+from common.contracts.auth import UserRegistered
+from common.contracts.topics import USERS
+from common.ids import new_id
+from common.messaging import headers
+from common.messaging.channel import Channel, ChannelError, Outgoing
+from common.messaging.hints import Hints, Wakeups
+from common.messaging.kafka import own_name
+from common.messaging.lease import Lease
+from common.messaging.outbox import EventTooLargeError, record
+from common.messaging.relay import Relay, RelaySettings
+from common.postgres.context import Context
+from common.postgres.engine import Database, Transaction
+from common.settings import KafkaSettings
+from tests.support.databases import Databases
+from tests.support.factories import user_registered
+from tests.support.installation import Installation
+from tests.support.messaging import running
+from tests.support.streams import Streams
+from tests.support.waiting import eventually, throughout
+
+QUICK = RelaySettings(lease_seconds=1.0, renew_seconds=0.2)
+
+
+@pytest.fixture
+def kafka(kafka_settings: Callable[[str], KafkaSettings]) -> KafkaSettings:
+    return kafka_settings("auth")
+
+
+@pytest.fixture
+def new_relay(auth: Database, kafka: KafkaSettings, wakeups: Wakeups) -> Callable[..., Relay]:
+    def make(database: Database = auth, settings: RelaySettings = QUICK, **changes: object) -> Relay:
+        return Relay(
+            database,
+            changes.get("kafka", kafka),
+            changes.get("wakeups", wakeups),
+            service="auth",
+            settings=settings,
+        )
+
+    return make
+
+
+async def put(database: Database, *versions: int, key: UUID) -> None:
+    async with database.transaction(as_user=Context.SYSTEM) as tx:
+        await record(tx, *(user_registered(key, version=version) for version in versions))
+
+
+async def waiting(superuser: asyncpg.Connection) -> int:
+    return await superuser.fetchval("select count(*) from auth.outbox")
+
+
+async def is_empty(superuser: asyncpg.Connection) -> bool:
+    return await waiting(superuser) == 0
+
+
+async def sent(streams: Streams) -> dict[str, list[int]]:
+    """The versions on the topic by key, in Kafka's order."""
+    found: dict[str, list[int]] = {}
+    for message in await streams.consume_all(USERS):
+        found.setdefault(message.key.decode(), []).append(json.loads(message.value)["version"])
+    return found
+
+
+class Refusing(Channel):
+    refused = 0
+
+    async def open(self) -> None:
+        pass
+
+    async def send(self, messages: Sequence[Outgoing]) -> None:
+        self.refused += 1
+        raise ChannelError("away")
+
+
+class TestRecord:
+    async def test_what_is_rolled_back_is_never_sent(self, auth: Database, superuser: asyncpg.Connection):
+        with pytest.raises(KeyError):
+            async with auth.transaction(as_user=Context.SYSTEM) as tx:
+                await record(tx, user_registered())
+                raise KeyError
+
+        assert await is_empty(superuser)
+
+    async def test_a_user_may_record_and_not_read(self, databases: Databases, superuser: asyncpg.Connection):
+        api = databases("auth", "api")
+        user_id = new_id()
+
+        async with api.transaction(as_user=user_id) as tx:
+            await record(tx, user_registered(user_id), user_registered(user_id, version=2))
+
+        assert await waiting(superuser) == 2
+        with pytest.raises(Exception, match="permission denied"):
+            async with api.transaction(as_user=user_id) as tx:
+                await tx.execute(sa.text("SELECT id FROM outbox"))
+
+    async def test_the_second_writer_of_a_key_waits_for_the_first(
+        self, auth: Database, superuser: asyncpg.Connection
+    ):
+        key = new_id()
+        async with auth.transaction(as_user=Context.SYSTEM) as first:
+            await record(first, user_registered(key, version=1))
+            second = asyncio.create_task(put(auth, 2, key=key))
+            await put(auth, 1, key=new_id())
+            await eventually(lambda: _waits_for_a_lock(superuser))
+            assert not second.done()
+        await second
+
+        rows = await superuser.fetch(
+            "select payload->>'version' as version from auth.outbox where aggregateid = $1 order by position",
+            str(key),
+        )
+        assert [row["version"] for row in rows] == ["1", "2"]
+
+    async def test_the_events_of_one_call_keep_their_order(
+        self, auth: Database, superuser: asyncpg.Connection
+    ):
+        key = new_id()
+
+        await put(auth, *range(1, 51), key=key)
+
+        rows = await superuser.fetch(
+            "select payload->>'version' as version from auth.outbox order by position"
+        )
+        assert [int(row["version"]) for row in rows] == list(range(1, 51))
+
+    async def test_an_event_that_kafka_would_refuse_is_refused_before_the_commit(self, auth: Database):
+        with pytest.raises(EventTooLargeError):
+            async with auth.transaction(as_user=Context.SYSTEM) as tx:
+                await record(tx, user_registered(full_name="x" * 600_000))
+
+    async def test_more_keys_than_the_lock_table_has_room_for_are_refused(self, auth: Database):
+        with pytest.raises(ValueError, match="500 keys"):
+            async with auth.transaction(as_user=Context.SYSTEM) as tx:
+                await record(tx, *(user_registered() for _ in range(501)))
+
+
+class TestRelay:
+    async def test_sends_what_a_consumer_can_read(
+        self, auth: Database, new_relay: Callable[..., Relay], streams: Streams, superuser: asyncpg.Connection
+    ):
+        event = replace(user_registered(), trace={"traceparent": "00-" + "a" * 32 + "-" + "b" * 16 + "-01"})
+        async with auth.transaction(as_user=Context.SYSTEM) as tx:
+            await record(tx, event)
+
+        async with running(new_relay()):
+            await eventually(lambda: is_empty(superuser))
+
+        (message,) = await streams.consume_all(USERS)
+        assert headers.parse_event(message, {"user.registered": UserRegistered}) == event
+
+    async def test_keeps_the_order_of_commits_of_a_key(
+        self, auth: Database, new_relay: Callable[..., Relay], streams: Streams, superuser: asyncpg.Connection
+    ):
+        keys = [new_id() for _ in range(3)]
+        await superuser.executemany("insert into auth.counters values ($1, 0)", [(str(key),) for key in keys])
+
+        async def write(number: int) -> None:
+            for turn in range(8):
+                key = keys[(number + turn) % len(keys)]
+                await auth.in_transaction(Context.SYSTEM, lambda tx, key=key: _count_up(tx, key))
+
+        async with running(new_relay()):
+            await asyncio.gather(*(write(number) for number in range(16)))
+            await eventually(lambda: is_empty(superuser))
+
+        found = await sent(streams)
+        assert {key: sorted(versions) == versions for key, versions in found.items()} == {
+            str(key): True for key in keys
+        }
+        assert sum(map(len, found.values())) == 16 * 8
+
+    async def test_sends_in_the_order_of_positions_however_rows_lie(
+        self, auth: Database, new_relay: Callable[..., Relay], streams: Streams, superuser: asyncpg.Connection
+    ):
+        key = new_id()
+        await put(auth, 1, 2, 3, key=key)
+        await superuser.execute("update auth.outbox set type = type where payload->>'version' = '1'")
+
+        async with running(new_relay()):
+            await eventually(lambda: is_empty(superuser))
+
+        assert await sent(streams) == {str(key): [1, 2, 3]}
+
+    async def test_a_late_commit_is_neither_left_out_nor_overtaken(
+        self, auth: Database, new_relay: Callable[..., Relay], streams: Streams, superuser: asyncpg.Connection
+    ):
+        late, other = new_id(), new_id()
+        relay = new_relay()
+        async with running(relay):
+            async with auth.transaction(as_user=Context.SYSTEM) as slow:
+                await record(slow, user_registered(late, version=1))
+                await superuser.execute(
+                    "select setval(pg_get_serial_sequence('auth.outbox', 'position'),"
+                    " (select last_value + 50000 from auth.outbox_position_seq))"
+                )
+                await put(auth, 1, key=other)
+                await eventually(lambda: is_empty(superuser))
+            await put(auth, 2, key=late)
+            await eventually(lambda: is_empty(superuser))
+
+        assert await sent(streams) == {str(other): [1], str(late): [1, 2]}
+
+    async def test_waits_while_a_batch_of_another_leader_is_open(
+        self, auth: Database, new_relay: Callable[..., Relay], superuser: asyncpg.Connection
+    ):
+        await put(auth, 1, key=new_id())
+        lock = "hashtextextended('quartet/relay/auth/0', 0)"
+
+        async with running(new_relay()) as (task,):
+            async with auth.transaction(as_user=Context.SYSTEM) as paused:
+                await paused.execute(sa.text(f"SELECT pg_advisory_xact_lock({lock})"))
+                before = await waiting(superuser)
+                await put(auth, 1, key=new_id())
+                await throughout(lambda: _is(waiting(superuser), before + 1), seconds=0.4)
+            await eventually(lambda: is_empty(superuser))
+            assert not task.done()
+
+    async def test_only_the_holder_of_the_lease_sends(
+        self, auth: Database, new_relay: Callable[..., Relay], superuser: asyncpg.Connection
+    ):
+        await superuser.execute(
+            "insert into auth.relay_lease values (0, $1, now() + interval '1 hour', 1)", new_id()
+        )
+        await put(auth, 1, key=new_id())
+
+        async with running(new_relay(), new_relay()):
+            await throughout(lambda: _is(waiting(superuser), 1), seconds=0.4)
+            await superuser.execute("update auth.relay_lease set until = now()")
+            await eventually(lambda: is_empty(superuser))
+
+    async def test_ends_its_transaction_before_it_waits_for_kafka(
+        self,
+        auth: Database,
+        kafka: KafkaSettings,
+        new_relay: Callable[..., Relay],
+        superuser: asyncpg.Connection,
+    ):
+        relay = new_relay()
+        relay.channel = Refusing(kafka, transactional_id="unused", patience_seconds=1.0)
+        await put(auth, 1, key=new_id())
+
+        async with running(relay):
+            await eventually(lambda: relay.channel.refused > 2)
+            await throughout(lambda: _nobody_idles(superuser), seconds=0.6)
+
+        assert await waiting(superuser) == 1
+
+    async def test_goes_on_when_kafka_is_back(
+        self,
+        auth: Database,
+        kafka: KafkaSettings,
+        free_port: int,
+        new_relay: Callable[..., Relay],
+        superuser: asyncpg.Connection,
+    ):
+        nowhere = kafka.model_copy(update={"bootstrap": f"127.0.0.1:{free_port}"})
+        relay = new_relay(settings=replace(QUICK, kafka_seconds=1.0))
+        back, relay.channel = relay.channel, Channel(nowhere, transactional_id="unused", patience_seconds=1.0)
+        await put(auth, 1, key=new_id())
+
+        async with running(relay):
+            await eventually(lambda: relay.lease.held)
+            await throughout(lambda: _is(waiting(superuser), 1), seconds=0.3)
+            relay.channel = back
+            await eventually(lambda: is_empty(superuser))
+
+    async def test_a_hint_is_quicker_than_the_poll(
+        self,
+        databases: Databases,
+        new_relay: Callable[..., Relay],
+        redis: Redis,
+        installation: Installation,
+        superuser: asyncpg.Connection,
+        auth: Database,
+    ):
+        prefix = installation.redis_settings("auth").prefix
+        hints, wakeups = Hints(redis, prefix), Wakeups(redis, prefix, ["outbox"])
+        api = databases("auth", "api", on_commit=hints.publish)
+        relay = new_relay(wakeups=wakeups, settings=replace(QUICK, poll_seconds=30.0))
+        user_id = new_id()
+
+        async with running(relay, hints, wakeups):
+            await eventually(lambda: relay.lease.held and not wakeups.away)
+            async with api.transaction(as_user=user_id) as tx:
+                await record(tx, user_registered(user_id))
+            await eventually(lambda: is_empty(superuser), within=5.0)
+
+    async def test_a_stopped_leader_is_followed_at_once(
+        self, auth: Database, new_relay: Callable[..., Relay], superuser: asyncpg.Connection
+    ):
+        unhurried = replace(QUICK, lease_seconds=60.0, renew_seconds=0.2)
+        async with running(new_relay(settings=unhurried)):
+            await put(auth, 1, key=new_id())
+            await eventually(lambda: is_empty(superuser))
+
+        async with running(new_relay(settings=unhurried)):
+            await put(auth, 1, key=new_id())
+            await eventually(lambda: is_empty(superuser), within=5.0)
+
+
+class TestChannel:
+    async def test_an_older_leader_can_no_longer_send(self, kafka: KafkaSettings, streams: Streams):
+        older, newer = (
+            Channel(kafka, transactional_id=own_name(kafka, "auth", "relay-0"), patience_seconds=8.0)
+            for _ in range(2)
+        )
+        topic = streams.name_of(USERS)
+
+        await older.open()
+        await older.send([Outgoing(topic, b"key", b"first", [])])
+        await newer.open()
+        with pytest.raises(ChannelError):
+            await older.send([Outgoing(topic, b"key", b"stale", [])])
+        await newer.send([Outgoing(topic, b"key", b"second", [])])
+
+        assert [message.value for message in await streams.consume_all(USERS)] == [b"first", b"second"]
+        await older.close()
+        await newer.close()
+
+
+class TestLease:
+    async def test_has_one_holder_at_a_time(self, auth: Database):
+        first, second = (Lease(auth, holder=new_id(), seconds=0.3) for _ in range(2))
+
+        assert await first.take()
+        assert not await second.take()
+        assert await eventually(second.take)
+        assert not await first.take()
+        assert not first.held
+
+    async def test_is_free_as_soon_as_it_is_given_up(self, auth: Database):
+        first, second = (Lease(auth, holder=new_id(), seconds=60.0) for _ in range(2))
+
+        assert await first.take()
+        await first.give_up()
+
+        assert not first.held
+        assert await second.take()
+
+    async def test_is_held_no_longer_than_granted_by_the_holders_own_clock(self, auth: Database):
+        now = 100.0
+        lease = Lease(auth, holder=new_id(), seconds=5.0, now=lambda: now)
+
+        await lease.take()
+        assert lease.held
+        now = 105.0
+
+        assert not lease.held
+
+
+async def _count_up(tx: Transaction, key: UUID) -> None:
+    counted = await tx.execute(
+        sa.text("UPDATE counters SET version = version + 1 WHERE key = :key RETURNING version"),
+        {"key": str(key)},
+    )
+    await record(tx, user_registered(key, version=counted.scalar_one()))
+
+
+async def _is(number: object, wanted: int) -> bool:
+    return await number == wanted  # type: ignore[misc]
+
+
+async def _waits_for_a_lock(superuser: asyncpg.Connection) -> bool:
+    return await superuser.fetchval(
+        "select exists (select from pg_locks l join pg_database d on d.oid = l.database"
+        " where locktype = 'advisory' and not granted and datname = current_database())"
+    )
+
+
+async def _nobody_idles(superuser: asyncpg.Connection) -> bool:
+    return not await superuser.fetchval(
+        "select exists (select from pg_stat_activity where datname = current_database()"
+        " and state = 'idle in transaction' and state_change < clock_timestamp() - interval '0.2 s')"
+    )
