@@ -22,7 +22,6 @@ from tests.support.tls import client_context
 
 SUPERUSER = "operator"
 
-
 Record = ConsumerRecord
 Headers = Mapping[str, str | bytes] | Iterable[tuple[str, bytes]]
 
@@ -75,7 +74,11 @@ class Streams:
     async def consume_all(self, topic: Topic | str) -> list[Record]:
         """What stands on a topic and is committed, partition by partition, in order."""
         consumer = AIOKafkaConsumer(
-            **self.connection, isolation_level="read_committed", auto_offset_reset="earliest"
+            **self.connection,
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+            # an empty partition would hold up the answer about the others
+            fetch_max_wait_ms=10,
         )
         await consumer.start()
         try:
