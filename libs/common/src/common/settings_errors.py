@@ -93,17 +93,17 @@ def _expected(annotation: object) -> str:
 
 
 def _unreadable(settings_class: type[BaseSettings]) -> Iterator[str]:
-    """pydantic-settings names the group at most, and its cause quotes the value: the variable is looked for."""
+    """pydantic-settings names the group only, and its cause quotes the value: the variable is looked for."""
     for name, field in settings_class.model_fields.items():
         group = field.annotation
         if isinstance(group, type) and issubclass(group, BaseModel):
             fields = {f"{name}_{inner}": part.annotation for inner, part in group.model_fields.items()}
         else:
             fields = {name: group}
-        for variable_name, annotation in fields.items():
-            value = os.environ.get(variable_name.upper())
+        for field_name, annotation in fields.items():
+            value = os.environ.get(field_name.upper())
             if value is not None and _expected(annotation) == "JSON" and not _is_json(value):
-                yield f'{variable_name.upper()} is no JSON: a list is written as ["a", "b"]'
+                yield f'{field_name.upper()} is no JSON: lists are written as ["a", "b"]'
 
 
 def _is_json(text: str) -> bool:

@@ -66,7 +66,7 @@ def health_router() -> APIRouter:
 
     @router.get("/database", summary="Whether the database answers, and how fast")
     async def get_database_health(health: UseHealth) -> DatabaseHealthAnswer:
-        # The readiness check's own answer, so that asking here as often as one likes asks the database no more.
+        # The readiness check's own answer: asking here, however often, does not ask the database more often.
         result = await health.ready.one("database")
         if result is None or not result.healthy:
             raise unavailable("database.unavailable", "The database does not answer.")

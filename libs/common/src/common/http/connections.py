@@ -22,6 +22,9 @@ class Connections(ServerState):
     def __init__(self) -> None:
         super().__init__()
         self.leaving = False
+        """Answers say `Connection: close`."""
+        self.closed = False
+        """Nobody new is accepted."""
         self._changed = asyncio.Event()
 
     def changed(self) -> None:
@@ -50,9 +53,9 @@ class Connection(HttpToolsProtocol):
         super().connection_made(cast("asyncio.Transport", transport))
         certificate = cast("dict[str, Any] | None", transport.get_extra_info("peercert"))
         self._peer = common_name(certificate) if certificate else None
-        if self.server_state.leaving:
-            # Accepted by the kernel before the listener closed; nothing was asked yet.
-            self.shutdown()
+        if self.server_state.closed:
+            # Accepted just before the listener closed: what was asked already is still answered.
+            self.loop.call_later(HANG_UP_SECONDS, self.shutdown)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

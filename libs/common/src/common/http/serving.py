@@ -136,7 +136,7 @@ class _Server(uvicorn.Server):
                 await asyncio.wait_for(self._leave.wait(), timeout=1.0)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002
-        self.server_state.leaving = True
+        self.server_state.leaving = self.server_state.closed = True
         for server in self.servers:
             server.close()
         for connection in list(self.server_state.connections):

@@ -5,7 +5,8 @@ import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from contextvars import ContextVar
-from typing import Any, cast
+from io import TextIOBase
+from typing import Any, TextIO, cast
 
 import structlog
 from structlog.types import Processor
@@ -70,6 +71,22 @@ def _add_ids(_logger: object, _method: str, event: MutableMapping[str, Any]) -> 
     return event
 
 
+class _Stdout(TextIOBase):
+    """Whatever stdout is at the moment of writing: loggers are made once and kept."""
+
+    def write(self, text: str) -> int:
+        return sys.stdout.write(text)
+
+    def flush(self) -> None:
+        sys.stdout.flush()
+
+
+_STDOUT = cast("TextIO", _Stdout())
+_LIBRARIES = ("uvicorn", "uvicorn.error", "uvicorn.access", "aiokafka", "asyncpg", "asyncio", "sqlalchemy")
+_CHATTY = ("httpx", "httpcore")
+"""Their informational lines hold whole addresses, queries included."""
+
+
 def configure_logging(*, service: str, process: str, level: str = "info") -> None:
     """structlog's and the standard library's records leave by the same door."""
 
@@ -93,10 +110,10 @@ def configure_logging(*, service: str, process: str, level: str = "info") -> Non
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, *shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        logger_factory=structlog.PrintLoggerFactory(_STDOUT),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(_STDOUT)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
@@ -106,15 +123,7 @@ def configure_logging(*, service: str, process: str, level: str = "info") -> Non
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(number, logging.INFO))
-    for name in (
-        "uvicorn",
-        "uvicorn.error",
-        "uvicorn.access",
-        "asyncio",
-        "aiokafka",
-        "asyncpg",
-        "sqlalchemy",
-    ):
+    for name in (*_LIBRARIES, *_CHATTY):
         library = logging.getLogger(name)
         library.handlers.clear()
         library.propagate = True

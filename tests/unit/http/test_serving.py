@@ -1,0 +1,252 @@
+import asyncio
+import socket
+import ssl
+import time
+from collections.abc import AsyncGenerator
+
+import httpx
+import pytest
+from fastapi import APIRouter
+
+from common.http.app import create_app
+from common.http.connections import common_name
+from common.http.internal import Operator, caller
+from common.http.serving import Listener, PortTakenError, Serving
+from common.http.tls import internal_client_tls, internal_server_tls
+from tests.support.authority import Authority
+from tests.support.listening import served
+from tests.support.waiting import eventually, happens
+
+
+class Gate:
+    """A route that answers when it is let."""
+
+    def __init__(self) -> None:
+        self.entered = asyncio.Event()
+        self.open = asyncio.Event()
+        self.cancelled = False
+        router = APIRouter()
+        router.get("/wait")(self.wait)
+        router.get("/now")(self.now)
+        self.app = create_app(title="Gate", service="gate", routers=[router], prefix="")
+
+    async def now(self) -> str:
+        return "now"
+
+    async def wait(self) -> str:
+        self.entered.set()
+        try:
+            await self.open.wait()
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+        return "done"
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate()
+
+
+@pytest.fixture
+async def serving(gate: Gate) -> AsyncGenerator[Serving]:
+    async with served(gate.app) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def client(serving: Serving) -> AsyncGenerator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{serving.port('public')}", trust_env=False
+    ) as opened:
+        yield opened
+
+
+async def seconds(stopping: asyncio.Task[None]) -> float:
+    began = time.perf_counter()
+    await stopping
+    return time.perf_counter() - began
+
+
+class TestStopping:
+    async def test_lets_a_request_finish_and_then_closes(
+        self, gate: Gate, serving: Serving, client: httpx.AsyncClient
+    ):
+        asked = asyncio.create_task(client.get("/wait"))
+        await happens(gate.entered)
+
+        stopping = asyncio.create_task(serving.stop(within_seconds=10))
+        await eventually(lambda: refused(serving.port("public")))
+        gate.open.set()
+
+        answer = await asked
+        await stopping
+        assert answer.json() == "done"
+        assert answer.headers["connection"] == "close"
+
+    async def test_hangs_up_an_idle_caller(self, serving: Serving, client: httpx.AsyncClient):
+        assert (await client.get("/now")).status_code == 200
+
+        taken = await seconds(asyncio.create_task(serving.stop(within_seconds=10)))
+
+        assert taken < 1
+
+    async def test_hangs_up_a_caller_who_never_asked(self, serving: Serving):
+        _, writer = await asyncio.open_connection("127.0.0.1", serving.port("public"))
+
+        taken = await seconds(asyncio.create_task(serving.stop(within_seconds=10)))
+
+        writer.close()
+        assert taken < 1
+
+    async def test_hangs_up_idle_tls_callers_who_do_not_read(self, gate: Gate, authority: Authority):
+        tls = internal_server_tls(authority.settings("auth"))
+        async with served(gate.app, tls=tls) as serving:
+            idle = await asyncio.to_thread(idle_tls_caller, serving.port("public"), authority)
+
+            taken = await seconds(asyncio.create_task(serving.stop(within_seconds=10)))
+
+            idle.close()
+        assert taken < 1
+
+    async def test_does_not_wait_for_a_handshake_that_never_comes(self, gate: Gate, authority: Authority):
+        tls = internal_server_tls(authority.settings("auth"))
+        async with served(gate.app, tls=tls) as serving:
+            _, writer = await asyncio.open_connection("127.0.0.1", serving.port("public"))
+
+            taken = await seconds(asyncio.create_task(serving.stop(within_seconds=10)))
+
+            writer.close()
+        assert taken < 1
+
+    async def test_cancels_who_is_not_done_in_time_with_an_answer(
+        self, gate: Gate, serving: Serving, client: httpx.AsyncClient
+    ):
+        asked = asyncio.create_task(client.get("/wait"))
+        await happens(gate.entered)
+
+        await serving.stop(within_seconds=0.1)
+
+        answer = await asked
+        assert answer.status_code == 503
+        assert answer.json()["code"] == "server.stopping"
+        assert gate.cancelled
+
+    async def test_of_one_listener_leaves_the_others(self, gate: Gate):
+        serving = Serving([Listener(name, gate.app, "127.0.0.1", 0) for name in ("public", "probes")])
+        await serving.start()
+        await serving.stop("public", within_seconds=1)
+
+        async with httpx.AsyncClient(trust_env=False) as client:
+            answer = await client.get(f"http://127.0.0.1:{serving.port('probes')}/now")
+
+        assert answer.status_code == 200
+        assert await refused(serving.port("public"))
+        await serving.stop(within_seconds=1)
+
+
+class TestSendingCallersAway:
+    async def test_serves_on_and_closes_after_each_answer(self, serving: Serving, client: httpx.AsyncClient):
+        before = await client.get("/now")
+
+        serving.send_callers_away()
+        after = [await client.get("/now") for _ in range(2)]
+
+        assert "connection" not in before.headers
+        assert [answer.headers["connection"] for answer in after] == ["close", "close"]
+        assert [answer.status_code for answer in after] == [200, 200]
+
+
+class TestListening:
+    async def test_on_a_taken_port_names_port_and_setting(self, gate: Gate):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            serving = Serving(
+                [
+                    Listener("probes", gate.app, "127.0.0.1", 0),
+                    Listener("public", gate.app, "127.0.0.1", port, setting="HTTP_PORT"),
+                ]
+            )
+
+            with pytest.raises(PortTakenError, match=rf"127\.0\.0\.1:{port} .*HTTP_PORT moves it"):
+                await serving.start()
+
+
+class TestTheInternalPort:
+    @pytest.fixture
+    async def address(self, authority: Authority) -> AsyncGenerator[str]:
+        router = APIRouter()
+
+        @router.get("/operate")
+        async def operate(name: Operator) -> str:
+            return name
+
+        @router.get("/open")
+        async def get_open() -> str:
+            return "anybody"
+
+        app = create_app(title="Internal", service="auth", routers=[router], prefix="")
+        async with served(app, tls=internal_server_tls(authority.settings("auth"))) as serving:
+            yield f"https://127.0.0.1:{serving.port('public')}"
+
+    async def test_lets_in_the_name_that_the_route_lists(self, address: str, authority: Authority):
+        answer = await ask(f"{address}/operate", internal_client_tls(authority.settings("operator")))
+
+        assert answer.json() == "operator"
+
+    async def test_refuses_another_name(self, address: str, authority: Authority):
+        answer = await ask(f"{address}/operate", authority.client("profile"))
+
+        assert (answer.status_code, answer.json()["code"]) == (403, "caller.not_allowed")
+
+    async def test_refuses_nobody(self, address: str, authority: Authority):
+        answer = await ask(f"{address}/operate", authority.client())
+
+        assert (answer.status_code, answer.json()["code"]) == (401, "certificate.missing")
+
+    async def test_serves_nobody_where_no_name_is_asked_for(self, address: str, authority: Authority):
+        assert (await ask(f"{address}/open", authority.client())).json() == "anybody"
+
+    async def test_refuses_a_certificate_with_two_names(self, address: str, authority: Authority):
+        answer = await ask(f"{address}/operate", authority.client("operator", "profile"))
+
+        assert answer.status_code == 401
+
+    async def test_hangs_up_on_another_authoritys_certificate(
+        self, address: str, authority: Authority, tmp_path_factory: pytest.TempPathFactory
+    ):
+        stranger = Authority(tmp_path_factory.mktemp("stranger"), name="stranger")
+
+        with pytest.raises(httpx.TransportError):
+            await ask(f"{address}/operate", stranger.client("operator", trusting=authority))
+
+
+class TestACallerList:
+    def test_is_a_set_of_names(self):
+        assert caller("operator", "auth").names == {"operator", "auth"}
+
+    def test_reads_the_only_common_name(self):
+        assert common_name({"subject": ((("commonName", "auth"),),)}) == "auth"
+
+
+async def ask(url: str, tls: ssl.SSLContext) -> httpx.Response:
+    async with httpx.AsyncClient(verify=tls, trust_env=False) as client:
+        return await client.get(url)
+
+
+async def refused(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return True
+    writer.close()
+    return False
+
+
+def idle_tls_caller(port: int, authority: Authority) -> ssl.SSLSocket:
+    """Asked once, then keeps the connection and reads nothing: no answer to a goodbye."""
+    raw = socket.create_connection(("127.0.0.1", port))
+    idle = authority.client().wrap_socket(raw, server_hostname="localhost")
+    idle.sendall(b"GET /now HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert idle.recv(65_536).startswith(b"HTTP/1.1 200")
+    return idle

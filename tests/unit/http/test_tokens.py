@@ -1,0 +1,392 @@
+import asyncio
+import base64
+import hmac
+import json
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from fastapi import APIRouter
+from joserfc import jws
+from joserfc.jwk import ECKey
+
+from common.errors import Kind, QuartetError
+from common.http.app import create_app
+from common.http.jwks import COOL_DOWN_SECONDS, FRESH_SECONDS, STALE_SECONDS, JwksKeys
+from common.http.tokens import AccessTokens, CurrentUser
+from tests.support.listening import client_of
+from tests.support.waiting import eventually
+
+NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
+ISSUER = "https://quartet.example"
+
+
+def new_key(kid: str) -> ECKey:
+    return ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256", "kid": kid})
+
+
+KEY = new_key("first")
+
+
+def claims(**changes: Any) -> dict[str, Any]:
+    usual = {
+        "iss": ISSUER,
+        "aud": "quartet",
+        "sub": str(uuid4()),
+        "sid": str(uuid4()),
+        "iat": int(NOW.timestamp()),
+        "exp": int((NOW + timedelta(minutes=10)).timestamp()),
+    }
+    return {name: value for name, value in {**usual, **changes}.items() if value is not None}
+
+
+def token(
+    said: dict[str, Any] | None = None, *, key: ECKey = KEY, header: dict[str, Any] | None = None
+) -> str:
+    members = {"alg": "ES256", "typ": "at+jwt", "kid": key.kid, **(header or {})}
+    return encoded(members, json.dumps(said if said is not None else claims()).encode(), key)
+
+
+def encoded(header: dict[str, Any], payload: bytes, key: ECKey) -> str:
+    """Signed by hand, so that a header may say anything."""
+    signed = f"{b64(json.dumps(header).encode())}.{b64(payload)}"
+    signature = jws.JWSRegistry.algorithms["ES256"].sign(signed.encode(), key)
+    return f"{signed}.{b64(signature)}"
+
+
+def b64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+class Keys:
+    def __init__(self, *keys: ECKey) -> None:
+        self.keys = {str(key.kid): key for key in keys}
+        self.asked = 0
+
+    async def key(self, kid: str) -> ECKey | None:
+        self.asked += 1
+        return self.keys.get(kid)
+
+
+class Moment:
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def moment() -> Moment:
+    return Moment()
+
+
+@pytest.fixture
+def keys() -> Keys:
+    return Keys(KEY)
+
+
+@pytest.fixture
+def revoked() -> set[UUID]:
+    return set()
+
+
+@pytest.fixture
+def tokens(keys: Keys, revoked: set[UUID], moment: Moment) -> AccessTokens:
+    return AccessTokens(issuer=ISSUER, audience="quartet", keys=keys, revoked=revoked, clock=moment)
+
+
+async def code_of(tokens: AccessTokens, presented: str) -> str:
+    with pytest.raises(QuartetError) as refusal:
+        await tokens.principal(presented)
+    assert refusal.value.kind is Kind.UNAUTHENTICATED
+    return refusal.value.code
+
+
+class TestAnAccessToken:
+    async def test_says_who_is_calling(self, tokens: AccessTokens):
+        said = claims(roles=["admin"], scope="read write")
+
+        principal = await tokens.principal(token(said))
+
+        assert str(principal.user_id) == said["sub"]
+        assert str(principal.session_id) == said["sid"]
+        assert principal.roles == {"admin"}
+        assert principal.scopes == {"read", "write"}
+        assert principal.expires_at == NOW + timedelta(minutes=10)
+
+    @pytest.mark.parametrize(
+        ("changes", "code"),
+        [
+            ({"iss": "https://other.example"}, "token.wrong_issuer"),
+            ({"iss": None}, "token.wrong_issuer"),
+            ({"aud": "chat"}, "token.wrong_audience"),
+            ({"aud": ["chat"]}, "token.wrong_audience"),
+            ({"exp": int(NOW.timestamp())}, "token.expired"),
+            ({"exp": None}, "token.malformed"),
+            ({"exp": True}, "token.malformed"),
+            ({"exp": 10**30}, "token.malformed"),
+            ({"iat": int(NOW.timestamp()) + 60}, "token.not_yet_valid"),
+            ({"nbf": int(NOW.timestamp()) + 60}, "token.not_yet_valid"),
+            ({"sub": "nobody"}, "token.malformed"),
+            ({"sub": 7}, "token.malformed"),
+            ({"sid": None}, "token.malformed"),
+            ({"roles": "admin"}, "token.malformed"),
+        ],
+    )
+    async def test_with_other_claims_is_refused(
+        self, tokens: AccessTokens, changes: dict[str, Any], code: str
+    ):
+        assert await code_of(tokens, token(claims(**changes))) == code
+
+    @pytest.mark.parametrize(
+        ("header", "code"),
+        [
+            ({"alg": "none"}, "token.wrong_algorithm"),
+            ({"alg": "None"}, "token.wrong_algorithm"),
+            ({"alg": "HS256"}, "token.wrong_algorithm"),
+            ({"alg": "ES384"}, "token.wrong_algorithm"),
+            ({"alg": ["ES256"]}, "token.wrong_algorithm"),
+            ({"typ": "JWT"}, "token.wrong_type"),
+            ({"kid": "../../dev/null"}, "token.unknown_key"),
+            ({"kid": ["first"]}, "token.malformed"),
+            ({"kid": "x" * 10_000}, "token.malformed"),
+            ({"jku": "https://evil.example/jwks"}, "token.malformed"),
+            ({"crit": ["b64"], "b64": False}, "token.malformed"),
+        ],
+    )
+    async def test_with_another_header_is_refused(
+        self, tokens: AccessTokens, header: dict[str, Any], code: str
+    ):
+        assert await code_of(tokens, token(header=header)) == code
+
+    async def test_signed_with_the_public_key_as_a_secret_is_refused(self, tokens: AccessTokens):
+        header = b64(json.dumps({"alg": "HS256", "typ": "at+jwt", "kid": "first"}).encode())
+        signed = f"{header}.{b64(json.dumps(claims()).encode())}"
+        signature = hmac.digest(KEY.as_pem(private=False), signed.encode(), "sha256")
+
+        assert await code_of(tokens, f"{signed}.{b64(signature)}") == "token.wrong_algorithm"
+
+    async def test_signed_by_another_key_of_the_same_id_is_refused(self, tokens: AccessTokens):
+        assert await code_of(tokens, token(key=new_key("first"))) == "token.bad_signature"
+
+    async def test_with_two_algorithms_in_one_header_is_refused(self, tokens: AccessTokens):
+        _, payload, signature = token().split(".")
+        header = b64(b'{"alg":"none","alg":"ES256","typ":"at+jwt","kid":"first"}')
+
+        assert await code_of(tokens, f"{header}.{payload}.{signature}") == "token.malformed"
+
+    @pytest.mark.parametrize(
+        "presented",
+        [
+            "",
+            "a",
+            "a.b.c",
+            "..",
+            "é.é.é",
+            "x" * 5_000,
+            b64(b"[" * 300) + ".e30.AA",
+            "e30.e30.",
+            b64(b"7") + ".e30.AA",
+        ],
+    )
+    async def test_that_is_none_is_refused(self, tokens: AccessTokens, presented: str):
+        assert await code_of(tokens, presented) in {"token.malformed", "token.wrong_algorithm"}
+
+    async def test_whose_claims_nest_too_deeply_is_refused(self, tokens: AccessTokens):
+        header = {"alg": "ES256", "typ": "at+jwt", "kid": "first"}
+
+        assert await code_of(tokens, encoded(header, b"[" * 2_000, KEY)) == "token.malformed"
+
+
+class TestARememberedToken:
+    async def test_is_not_verified_again(self, tokens: AccessTokens, keys: Keys):
+        presented = token()
+
+        first = await tokens.principal(presented)
+        again = await tokens.principal(presented)
+
+        assert first == again
+        assert keys.asked == 1
+
+    async def test_is_refused_once_its_session_ended(self, tokens: AccessTokens, revoked: set[UUID]):
+        presented = token()
+        principal = await tokens.principal(presented)
+
+        revoked.add(principal.session_id)
+
+        assert await code_of(tokens, presented) == "token.revoked"
+
+    async def test_is_refused_once_it_expired(self, tokens: AccessTokens, moment: Moment):
+        presented = token(claims(exp=int(NOW.timestamp()) + 30))
+        await tokens.principal(presented)
+
+        moment.now += timedelta(seconds=30)
+
+        assert await code_of(tokens, presented) == "token.expired"
+
+    async def test_is_forgotten_after_a_minute(self, tokens: AccessTokens, keys: Keys, moment: Moment):
+        presented = token()
+        await tokens.principal(presented)
+        keys.keys.clear()
+
+        moment.now += timedelta(seconds=61)
+
+        assert await code_of(tokens, presented) == "token.unknown_key"
+
+
+class TestARoute:
+    @pytest.fixture
+    async def client(self, tokens: AccessTokens) -> AsyncGenerator[httpx.AsyncClient]:
+        router = APIRouter()
+
+        @router.get("/me")
+        async def get_me(user: CurrentUser) -> UUID:
+            return user.user_id
+
+        app = create_app(title="Me", service="me", routers=[router])
+        app.state.access_tokens = tokens
+        async with client_of(app, prefix="/api/v1/me") as opened:
+            yield opened
+
+    async def test_knows_its_user(self, client: httpx.AsyncClient):
+        said = claims()
+
+        answer = await client.get("/me", headers={"Authorization": f"bearer {token(said)}"})
+
+        assert answer.json() == said["sub"]
+
+    @pytest.mark.parametrize("header", [{}, {"Authorization": "Basic eDp5"}, {"Authorization": "Bearer"}])
+    async def test_asks_for_a_token(self, client: httpx.AsyncClient, header: dict[str, str]):
+        answer = await client.get("/me", headers=header)
+
+        assert (answer.status_code, answer.json()["code"]) == (401, "token.missing")
+        assert answer.headers["www-authenticate"] == 'Bearer realm="quartet"'
+
+    async def test_says_what_is_wrong_with_a_token(self, client: httpx.AsyncClient):
+        answer = await client.get("/me", headers={"Authorization": "Bearer abc"})
+
+        assert answer.status_code == 401
+        assert 'error="invalid_token"' in answer.headers["www-authenticate"]
+
+    async def test_is_documented_with_its_scheme(self, client: httpx.AsyncClient):
+        schema = (await client.get("/openapi.json")).json()
+
+        assert schema["paths"]["/api/v1/me/me"]["get"]["security"] == [{"access_token": []}]
+
+
+class Publisher:
+    """auth's side: a key set that can change, and can be away."""
+
+    def __init__(self, *keys: ECKey) -> None:
+        self.keys = list(keys)
+        self.away = False
+        self.fetches = 0
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.fetches += 1
+        if self.away:
+            raise httpx.ConnectError("away", request=request)
+        return httpx.Response(200, json={"keys": [key.as_dict(private=False) for key in self.keys]})
+
+
+class TestTheKeySet:
+    @pytest.fixture
+    def publisher(self) -> Publisher:
+        return Publisher(KEY)
+
+    @pytest.fixture
+    def elapsed(self) -> list[float]:
+        return [1000.0]
+
+    @pytest.fixture
+    async def jwks(self, publisher: Publisher, elapsed: list[float]) -> AsyncGenerator[JwksKeys]:
+        opened = JwksKeys(
+            "https://auth.internal/jwks", transport=httpx.MockTransport(publisher), now=lambda: elapsed[0]
+        )
+        yield opened
+        await opened.close()
+
+    async def test_is_fetched_once_for_many(self, jwks: JwksKeys, publisher: Publisher):
+        found = await asyncio.gather(*(jwks.key("first") for _ in range(20)))
+
+        assert all(found)
+        assert publisher.fetches == 1
+
+    async def test_is_fetched_again_for_a_new_key(
+        self, jwks: JwksKeys, publisher: Publisher, elapsed: list[float]
+    ):
+        await jwks.key("first")
+        publisher.keys.append(new_key("second"))
+        elapsed[0] += COOL_DOWN_SECONDS
+
+        assert await jwks.key("second")
+
+    async def test_is_left_alone_while_it_cools_down(self, jwks: JwksKeys, publisher: Publisher):
+        await jwks.key("first")
+
+        found = [await jwks.key(f"invented-{number}") for number in range(20)]
+
+        assert found == [None] * 20
+        assert publisher.fetches == 1
+
+    async def test_serves_on_while_auth_is_away(
+        self, jwks: JwksKeys, publisher: Publisher, elapsed: list[float]
+    ):
+        await jwks.key("first")
+        publisher.away = True
+        elapsed[0] += FRESH_SECONDS + 1
+
+        assert await jwks.key("first")
+        await eventually(lambda: publisher.fetches == 2)
+        assert await jwks.key("first")
+
+    async def test_drops_a_withdrawn_key_when_it_is_no_longer_fresh(
+        self, jwks: JwksKeys, publisher: Publisher, elapsed: list[float]
+    ):
+        await jwks.key("first")
+        publisher.keys[:] = [new_key("second")]
+        elapsed[0] += FRESH_SECONDS + 1
+        await jwks.key("first")
+
+        async def is_gone() -> bool:
+            return await jwks.key("first") is None
+
+        assert await eventually(is_gone)
+
+    @pytest.mark.parametrize("after", [0.0, STALE_SECONDS + 1])
+    async def test_that_cannot_be_had_is_503(
+        self, jwks: JwksKeys, publisher: Publisher, elapsed: list[float], after: float
+    ):
+        if after:
+            await jwks.key("first")
+        publisher.away = True
+        elapsed[0] += after
+
+        with pytest.raises(QuartetError) as refusal:
+            await jwks.key("first")
+
+        assert refusal.value.code == "token.keys_unavailable"
+        assert refusal.value.kind is Kind.UNAVAILABLE
+
+    @pytest.mark.parametrize(
+        "jwk",
+        [
+            {"kty": "oct", "k": "c2VjcmV0", "kid": "first"},
+            {"kty": "EC", "crv": "P-384", "x": "AA", "y": "AA", "kid": "first"},
+            KEY.as_dict(private=False) | {"use": "enc"},
+            KEY.as_dict(private=False) | {"alg": "ES384"},
+        ],
+    )
+    async def test_holds_keys_for_access_tokens_only(self, jwk: dict[str, Any]):
+        def publish(request: httpx.Request) -> httpx.Response:
+            return httpx.Response(200, json={"keys": [jwk]})
+
+        jwks = JwksKeys("https://auth.internal/jwks", transport=httpx.MockTransport(publish))
+
+        with pytest.raises(QuartetError):
+            await jwks.key("first")
+        await jwks.close()
