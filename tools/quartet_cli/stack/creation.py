@@ -55,7 +55,7 @@ def _refuse_foreign(path: Path) -> None:
 
 
 def _describe(name: str, checkout: Path, found: Stack | None) -> Stack:
-    passwords = _new_passwords()
+    passwords = new_passwords()
     if found is not None and found.checkout == checkout:
         stack = replace(found, passwords=passwords | dict(found.passwords))
         chosen = os.environ.get(SETTING)
@@ -75,7 +75,7 @@ def _describe(name: str, checkout: Path, found: Stack | None) -> Stack:
     )
 
 
-def _new_passwords() -> dict[str, str]:
+def new_passwords() -> dict[str, str]:
     redis = tuple(f"redis_{name}" for name in (*(entry.name for entry in ENTRIES), "operator"))
     names = ("postgres", "pgb_auth", "pgb_admin", "pgb_stats", *logins(), *redis)
     passwords = {name: secrets.token_urlsafe(24) for name in names}

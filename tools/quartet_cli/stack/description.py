@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Self, cast
 
@@ -40,7 +40,7 @@ class Stack:
     state: Path
     """Where the servers keep their data; outside the checkout when their user cannot reach that."""
     ports: Mapping[str, int]
-    passwords: Mapping[str, str]
+    passwords: Mapping[str, str] = field(repr=False)
     server_user: str | None
     """Who the servers run as when the command runs as root."""
     durable: bool = True
