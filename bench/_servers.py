@@ -1,0 +1,60 @@
+"""Servers without the services' own processes, so that nobody else takes what is measured."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from common.messaging.hints import Wakeups
+from common.postgres.engine import Database
+from quartet_cli import testing
+from quartet_cli.topics import apply_topics
+from tests.support.databases import build_database
+from tests.support.installation import Installation
+from tests.support.streams import Streams
+
+WORKER = "gw7"
+
+
+@asynccontextmanager
+async def servers() -> AsyncGenerator[tuple[Installation, Streams]]:
+    """The test stack's (fsync off, synchronous_commit on), a database and topics of their own, empty."""
+    stack = await asyncio.to_thread(testing.up)
+    installation = Installation(stack, WORKER)
+    await build_database(installation, WORKER)
+    await asyncio.to_thread(apply_topics, stack, WORKER)
+    streams = Streams(installation)
+    await streams.open()
+    try:
+        await streams.empty()
+        yield installation, streams
+    finally:
+        await streams.close()
+
+
+@asynccontextmanager
+async def superuser(installation: Installation) -> AsyncGenerator[asyncpg.Connection]:
+    connection = await asyncpg.connect(installation.superuser_url())
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+def worker_database(installation: Installation, service: str) -> Database:
+    settings = installation.database_settings(service, "worker")
+    return Database(settings, service=service, application_name=f"{service}-bench")
+
+
+@asynccontextmanager
+async def running(run: object, stop: asyncio.Event) -> AsyncGenerator[None]:
+    task = asyncio.ensure_future(run)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        stop.set()
+        await task
+
+
+__all__ = ["WORKER", "Wakeups", "running", "servers", "superuser", "worker_database"]

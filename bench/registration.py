@@ -1,0 +1,73 @@
+"""From a registration to its profile in another service, when nothing else happens; hashing excluded."""
+
+import asyncio
+import time
+
+import asyncpg
+import uvloop
+
+from auth_service.domain.passwords import HashingCost, Passwords
+from bench._report import median, report
+from bench._stack import PASSWORD, gateway, register
+from quartet_cli.stack import Stack
+
+USERS = 200
+
+_SEEN = """
+    SELECT EXISTS (SELECT FROM profile.profiles p JOIN auth.users u ON u.id = p.user_id WHERE u.email = $1)
+"""
+
+
+def hash_seconds() -> float:
+    passwords = Passwords(HashingCost())
+    taken: list[float] = []
+    for _ in range(20):
+        began = time.perf_counter()
+        passwords.hash(PASSWORD)
+        taken.append(time.perf_counter() - began)
+    return median(taken)
+
+
+async def main() -> None:
+    stack = Stack.current()
+    root = await asyncpg.connect(stack.postgres_url("postgres", "quartet"))
+    answered: list[float] = []
+    visible: list[float] = []
+    async with gateway(stack) as client:
+        for _ in range(5):
+            await register(client)
+        for _ in range(USERS):
+            began = time.perf_counter()
+            email = await register(client)
+            answered.append(time.perf_counter() - began)
+            while not await root.fetchval(_SEEN, email):  # noqa: ASYNC110 - it is the database that knows
+                await asyncio.sleep(0.001)
+            visible.append(time.perf_counter() - began)
+            await asyncio.sleep(0.05)
+    await root.close()
+    hashing = hash_seconds()
+    without = sorted(1000 * (seconds - hashing) for seconds in visible)
+    rows = {
+        "answered": sorted(1000 * seconds for seconds in answered),
+        "visible in profile": sorted(1000 * seconds for seconds in visible),
+        "visible, hashing excluded": without,
+    }
+    report(
+        "registration",
+        f"POST /auth/register through the gateway until its profile is visible, {USERS} users one by one",
+        [
+            {
+                "what": what,
+                "p50 ms": round(median(values), 1),
+                "p95 ms": round(values[int(len(values) * 0.95)], 1),
+                "max ms": round(values[-1], 1),
+            }
+            for what, values in rows.items()
+        ],
+        goal="p50 of the last row at most 50 ms",
+        hashing_ms=round(1000 * hashing, 1),
+    )
+
+
+if __name__ == "__main__":
+    uvloop.run(main())
