@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -41,7 +40,7 @@ class Supervised:
     silence_seconds: float = SILENCE_SECONDS
 
     def is_running(self) -> bool:
-        found = connect(self.state, timeout_seconds=self.silence_seconds) if self.state.is_dir() else None
+        found = connect(self.state, timeout_seconds=self.silence_seconds)
         if found is None:
             return False
         found.close()
@@ -52,34 +51,51 @@ class Supervised:
         self.state.mkdir(parents=True, exist_ok=True)
         if self.is_running():
             return False
-        process = self._launch(factory, argument)
+        pid = self._launch(factory, argument)
+        try:
+            code = self._wait_for_answer(pid)
+        except BaseException:
+            # Nobody has asked it for anything yet: no part runs.
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise
+        if code not in {None, RUNS_ALREADY}:
+            raise SupervisorError("\n".join(["the supervisor ended at once:", *tail(self.log, 10)]))
+        return code is None
+
+    def _wait_for_answer(self, pid: int) -> int | None:
+        """The exit code, if it has ended: with `RUNS_ALREADY` another one answers."""
         deadline = time.monotonic() + START_SECONDS
+        code: int | None = None
         while not self.is_running():
-            code = process.poll()
+            code = _exit_code(pid) if code is None else code
             if code not in {None, RUNS_ALREADY}:
-                raise SupervisorError("\n".join(["the supervisor ended at once:", *tail(self.log, 10)]))
+                return code
             if time.monotonic() > deadline:
-                raise SupervisorError(
-                    f"the supervisor does not answer after {START_SECONDS:g} s; see {self.log}"
-                )
+                raise SupervisorError(f"no answer from the supervisor for {START_SECONDS:g} s: {self.log}")
             time.sleep(0.02)
-        return process.poll() is None
+        return _exit_code(pid) if code is None else code
 
     @property
     def log(self) -> Path:
         return self.state / "supervisor.log"
 
-    def _launch(self, factory: str, argument: str) -> "subprocess.Popen[bytes]":
+    def _launch(self, factory: str, argument: str) -> int:
+        """In a session of its own, held by nobody: it outlives this command and its terminal."""
         rotate(self.log)
         log = open_log(self.log)
+        module = "quartet_cli.supervisor.resident"
         try:
-            return subprocess.Popen(
-                [sys.executable, "-m", "quartet_cli.supervisor.resident", str(self.state), factory, argument],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                start_new_session=True,
+            return os.posix_spawn(
+                sys.executable,
+                [sys.executable, "-m", module, str(self.state), factory, argument],
+                os.environ,
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_DUP2, log, 1),
+                    (os.POSIX_SPAWN_DUP2, log, 2),
+                ],
+                setsid=True,
             )
         finally:
             os.close(log)
@@ -135,6 +151,14 @@ def _end(supervisor: Identity) -> None:
             supervisor.send(signal.SIGKILL)
             deadline = time.monotonic() + END_SECONDS
         time.sleep(0.02)
+    # Only if this very process has started it: otherwise it is somebody else's to reap.
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(supervisor.pid, os.WNOHANG)
+
+
+def _exit_code(pid: int) -> int | None:
+    found, status = os.waitpid(pid, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if found else None
 
 
 def _stopping(name: str) -> Message:

@@ -18,6 +18,8 @@ def fingerprint_of(folders: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def code_fingerprint() -> str:
-    """Of what a supervisor has loaded: one that runs older code than the command is replaced by `up`."""
-    return fingerprint_of([COMMAND / "stack", COMMAND / "supervisor"])
+def code_fingerprint(description: Path) -> str:
+    """Of what a supervisor has loaded: one with other code or another description is replaced by `up`."""
+    code = fingerprint_of([COMMAND / "stack", COMMAND / "supervisor"])
+    content = description.read_bytes() if description.is_file() else b""
+    return hashlib.sha256(code.encode() + content).hexdigest()

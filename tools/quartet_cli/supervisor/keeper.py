@@ -46,6 +46,7 @@ class BackOff:
 FIRST_TRIES = 3
 LAST_LINES = 5
 QUESTION_SECONDS = 5.0
+PREPARE_SECONDS = 900.0
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
 
 
@@ -108,7 +109,8 @@ class Keeper:
         if self.child is not None:
             self._show(State.STOPPING)
             await self._end_child()
-        self._show(State.STOPPED)
+        if self.state is not State.STOPPED:
+            self._show(State.STOPPED)
 
     async def _keep(self) -> None:
         failures = 0
@@ -144,9 +146,9 @@ class Keeper:
         if taken:
             raise PartFailedError(taken, final=self.crashes == 0)
         self._show(State.STARTING)
+        await self._prepare()
         try:
             async with asyncio.timeout(self.part.ready_seconds):
-                await self._prepare()
                 if self.part.command:
                     self._spawn()
                     await (self._until_exit() if self.part.one_shot else self._until_ready())
@@ -164,9 +166,10 @@ class Keeper:
         if self.part.prepare is None:
             return
         try:
-            await self.part.prepare()
+            async with asyncio.timeout(PREPARE_SECONDS):
+                await self.part.prepare()
         except TimeoutError as error:
-            raise PartFailedError("a step of its preparation did not end in time") from error
+            raise PartFailedError("its preparation, or a step of it, did not end in time") from error
         except Exception as error:
             append(self.part.log, traceback.format_exc())
             raise PartFailedError(f"could not be prepared: {error}", final=self.part.one_shot) from error

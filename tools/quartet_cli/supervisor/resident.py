@@ -33,7 +33,8 @@ RUNS_ALREADY = 3
 
 def main(arguments: Sequence[str]) -> int:
     state, factory, argument = Path(arguments[0]), arguments[1], arguments[2]
-    code = code_fingerprint()
+    os.chdir("/")
+    code = code_fingerprint(Path(argument))
     with (state / LOCK).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

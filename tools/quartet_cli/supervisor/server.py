@@ -9,7 +9,7 @@ from typing import Any, cast
 from quartet_cli.supervisor.protocol import TICK_SECONDS, Message, encode
 from quartet_cli.supervisor.supervisor import Event, RefusedError, Supervisor
 
-UP_SECONDS = 600.0
+UP_SECONDS = 1200.0
 RESTART_SECONDS = 300.0
 DOWN_SECONDS = 180.0
 STATUS_SECONDS = 10.0

@@ -85,7 +85,7 @@ class Supervisor:
         queue: asyncio.Queue[Event] = asyncio.Queue()
         for keeper in self.keepers.values():
             if keeper.state is not State.STOPPED:
-                queue.put_nowait(_event(keeper))
+                queue.put_nowait(_event(keeper) | {"past": True})
         self._listeners.add(queue)
         try:
             yield queue
