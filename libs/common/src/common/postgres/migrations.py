@@ -74,6 +74,8 @@ def run_env(schema: Schema) -> None:
         with context.begin_transaction():
             context.execute(f"SET {OWNER_SETTING} = 'yes'")
             context.execute(f"SET search_path = {schema.service}")
+            context.execute(f"SET lock_timeout = '{MIGRATION_LOCK_SECONDS:g}s'")
+            context.execute(f"SET statement_timeout = '{MIGRATION_STATEMENT_SECONDS:g}s'")
             context.run_migrations()
             context.execute(access_sql(schema))
         return
