@@ -1,0 +1,8 @@
+import pytest
+
+from common.telemetry.logging import configure_logging
+
+
+@pytest.fixture(autouse=True)
+def logged() -> None:
+    configure_logging(service="test", process="api")
