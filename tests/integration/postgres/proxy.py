@@ -1,0 +1,65 @@
+"""A network between a client and a server that a test can silence or cut."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+
+class Proxy:
+    def __init__(self, host: str, port: int) -> None:
+        self._target = (host, port)
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.port = 0
+        self.accepted = 0
+        self.silent = False
+        """Takes every byte and hands none on, in both directions."""
+        self._doomed: set[asyncio.StreamWriter] = set()
+
+    def doom(self) -> None:
+        """The next byte of a connection that is open now ends it; nobody notices before."""
+        self._doomed = set(self._writers)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.accepted += 1
+        try:
+            server_reader, server_writer = await asyncio.open_connection(*self._target)
+        except OSError:
+            writer.transport.abort()
+            return
+        pair = (writer, server_writer)
+        self._writers.update(pair)
+        for source, sink in ((reader, server_writer), (server_reader, writer)):
+            task = asyncio.create_task(self._carry(source, sink, pair))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _carry(self, source, sink, pair) -> None:
+        with suppress(OSError):
+            while data := await source.read(65536):
+                if self._doomed.intersection(pair):
+                    break
+                if not self.silent:
+                    sink.write(data)
+        for writer in pair:
+            self._writers.discard(writer)
+            writer.transport.abort()
+
+    async def close(self) -> None:
+        for writer in set(self._writers):
+            writer.transport.abort()
+        for task in set(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def proxy_to(host: str, port: int) -> AsyncIterator[Proxy]:
+    proxy = Proxy(host, port)
+    listener = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    proxy.port = listener.sockets[0].getsockname()[1]
+    try:
+        yield proxy
+    finally:
+        listener.close()
+        await proxy.close()
