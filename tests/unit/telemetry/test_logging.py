@@ -1,0 +1,159 @@
+import io
+import json
+import logging
+from typing import Any
+
+import pytest
+import structlog
+
+from common.telemetry.logging import REDACTED, REQUEST_ID, configure_logging, redact_text
+from common.telemetry.tracing import span
+
+
+class Lines:
+    def __init__(self, captured: pytest.CaptureFixture[str]) -> None:
+        self._captured = captured
+
+    def one(self) -> dict[str, Any]:
+        (line,) = self._captured.readouterr().out.splitlines()
+        return json.loads(line)
+
+
+@pytest.fixture
+def lines(capsys: pytest.CaptureFixture[str]) -> Lines:
+    return Lines(capsys)
+
+
+class TestALine:
+    def test_names_service_process_level_and_time(self, lines: Lines):
+        structlog.get_logger().info("started", port=8000)
+
+        line = lines.one()
+        assert line["event"] == "started"
+        assert line["port"] == 8000
+        assert (line["service"], line["process"], line["level"]) == ("auth", "api", "info")
+        assert line["timestamp"].endswith("Z")
+
+    def test_has_the_ids_of_request_and_trace(self, lines: Lines):
+        token = REQUEST_ID.set("request-1")
+        with span("work") as current:
+            structlog.get_logger().info("working")
+        REQUEST_ID.reset(token)
+
+        line = lines.one()
+        assert line["request_id"] == "request-1"
+        assert line["trace_id"] == f"{current.get_span_context().trace_id:032x}"
+
+    @pytest.mark.parametrize("library", ["uvicorn.error", "aiokafka.consumer", "asyncpg", "anything"])
+    def test_of_a_library_looks_the_same(self, lines: Lines, library: str):
+        logging.getLogger(library).warning("lost %s", "something")
+
+        line = lines.one()
+        assert line["event"] == "lost something"
+        assert line["logger"] == library
+        assert line["service"] == "auth"
+
+    def test_of_an_http_client_about_addresses_is_not_written(self, capsys: pytest.CaptureFixture[str]):
+        logging.getLogger("httpx").info("HTTP Request: GET https://x/verify-email?token=s3cret")
+
+        assert capsys.readouterr().out == ""
+
+    def test_below_the_level_is_not_written(self, capsys: pytest.CaptureFixture[str]):
+        configure_logging(service="auth", process="api", level="warning")
+
+        structlog.get_logger().info("too quiet")
+
+        assert capsys.readouterr().out == ""
+
+    def test_of_an_error_holds_its_trace_in_one_line(self, lines: Lines):
+        try:
+            fail(ValueError("broken"))
+        except ValueError:
+            structlog.get_logger().exception("failed")
+
+        assert "ValueError: broken" in lines.one()["exception"]
+
+
+class TestRedaction:
+    @pytest.mark.parametrize(
+        "key",
+        [
+            "password",
+            "new_password",
+            "access_token",
+            "Authorization",
+            "client_secret",
+            "set_cookie",
+            "DATABASE_URL",
+            "private_jwk",
+            "totp_seed",
+        ],
+    )
+    def test_hides_values_of_secret_looking_keys(self, lines: Lines, key: str):
+        structlog.get_logger().info("asked", **{key: "hunter2"}, nested=[{key: {"deep": "hunter2"}}])
+
+        line = lines.one()
+        assert line[key] == REDACTED
+        assert "hunter2" not in json.dumps(line)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "cannot reach postgresql://auth_api:hunter2@db:5432/quartet",
+            "cannot reach redis://:hunter2@cache:6379/0",
+            "header was Bearer hunter2hunter2",
+            "header was authorization: basic aHVudGVyMjpodW50ZXIy hunter",
+        ],
+    )
+    def test_hides_secrets_inside_of_text(self, text: str):
+        shown = redact_text(text)
+
+        assert "hunter2" not in shown
+        assert "aHVudGVyMjpodW50ZXIy" not in shown
+        assert REDACTED in shown
+
+    def test_hides_json_web_tokens(self):
+        assert redact_text("got eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln here") == f"got {REDACTED} here"
+
+    def test_hides_what_an_exception_says(self, lines: Lines):
+        try:
+            fail(OSError("no route to postgresql://auth_api:hunter2@db/quartet"))
+        except OSError:
+            structlog.get_logger().exception("failed")
+
+        assert "hunter2" not in json.dumps(lines.one())
+
+    def test_hides_what_a_library_says(self, lines: Lines):
+        logging.getLogger("asyncpg").error("dsn postgresql://auth_api:hunter2@db/quartet")
+
+        assert "hunter2" not in json.dumps(lines.one())
+
+    def test_leaves_the_rest_alone(self, lines: Lines):
+        structlog.get_logger().info("sent", topic="auth.user.v1", count=3, to={"path": "/a/b"})
+
+        line = lines.one()
+        assert (line["topic"], line["count"], line["to"]) == ("auth.user.v1", 3, {"path": "/a/b"})
+
+    def test_ends_at_objects_that_hold_themselves(self, lines: Lines):
+        loop: dict[str, Any] = {}
+        loop["again"] = loop
+
+        structlog.get_logger().info("round", value=loop)
+
+        assert "too deep" in json.dumps(lines.one())
+
+
+class TestStdout:
+    def test_is_the_one_of_the_moment(self, monkeypatch: pytest.MonkeyPatch):
+        log = structlog.get_logger("kept")
+        log.info("first")
+        later = io.StringIO()
+        monkeypatch.setattr("sys.stdout", later)
+
+        log.info("second")
+
+        assert json.loads(later.getvalue())["event"] == "second"
+
+
+def fail(error: Exception) -> None:
+    raise error
