@@ -1,8 +1,10 @@
 import asyncio
+import json
 
 import httpx
 import pytest
 
+from common.problems import ProblemDocument
 from quartet_cli.stack import Stack
 from quartet_cli.stack.asking import client_context
 from quartet_cli.stack.description import HOST
@@ -14,6 +16,8 @@ def assert_problem(response: httpx.Response, status: int, code: str) -> None:
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"
     problem = response.json()
+    assert ProblemDocument.model_validate(problem).type == f"urn:quartet:problem:{code}"
+    assert problem["instance"] == response.request.url.path
     assert (problem["status"], problem["code"]) == (status, code)
     assert problem["request_id"] == response.headers["x-request-id"]
 
@@ -34,11 +38,6 @@ class TestRoutes:
 
         assert response.text == "ok"
         assert upstream.request_line() == "GET /api/v1/chat/sessions?limit=2 HTTP/1.1"
-
-    async def test_health_of_a_service_goes_to_its_plain_health_path(self, gateway, upstream: Upstream):
-        await gateway.get("/api/v1/chat/health/database")
-
-        assert upstream.request_line() == "GET /api/v1/health/database HTTP/1.1"
 
     async def test_the_gateways_own_health_asks_nobody(self, gateway):
         response = await gateway.get("/api/v1/health")
@@ -65,7 +64,7 @@ class TestRoutes:
         answer = await send_raw(gateway_stack, raw.encode())
 
         assert answer.startswith(b"HTTP/1.1 404 ")
-        assert b"route.unknown" in answer
+        assert b"route.not_found" in answer
         assert upstream.received == []
 
     async def test_the_documentation_is_one_page_without_anything_from_elsewhere(self, gateway):
@@ -107,7 +106,7 @@ class TestRequests:
 
         response = await gateway.request(method, "/api/v1/chat/sessions")
 
-        assert_problem(response, 503, "unavailable")
+        assert_problem(response, 503, "service.unavailable")
         assert len(upstream.received) == 1
 
     async def test_a_services_own_error_is_left_as_it_is(self, gateway, upstream: Upstream):
@@ -137,18 +136,26 @@ class TestStreams:
 
 class TestRefusals:
     async def test_an_unknown_path_is_a_problem(self, gateway):
-        assert_problem(await gateway.get("/api/v2/nothing"), 404, "route.unknown")
+        assert_problem(await gateway.get("/api/v2/nothing"), 404, "route.not_found")
+
+    async def test_a_path_cannot_write_into_the_problem(self, gateway_stack):
+        request = b'GET /x","code":"forged HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'
+
+        answer = await send_raw(gateway_stack, request)
+
+        problem = json.loads(answer.partition(b"\r\n\r\n")[2])
+        assert (problem["code"], problem["instance"]) == ("route.not_found", "/")
 
     async def test_a_service_that_is_away_is_unavailable_for_now(self, gateway):
         response = await gateway.post("/api/v1/profile/me")
 
-        assert_problem(response, 503, "unavailable")
+        assert_problem(response, 503, "service.unavailable")
         assert int(response.headers["retry-after"]) > 0
 
     async def test_a_body_beyond_the_limit_is_too_large(self, gateway):
         response = await gateway.post("/api/v1/chat/sessions", content=b"x" * (9 * 1024 * 1024))
 
-        assert_problem(response, 413, "request.too_large")
+        assert_problem(response, 413, "body.too_large")
 
     async def test_an_address_beyond_the_limit_is_too_long(self, gateway):
         response = await gateway.get("/api/v1/chat/search", params={"q": "x" * 20_000})

@@ -18,8 +18,6 @@ class TestLocations:
         services = ("auth", "profile", "calendar", "chat")
         assert proxied() == {
             **{f"/api/v1/{name}/": name for name in services},
-            **{f"= /api/v1/{name}/health": f"{name}/api/v1/health" for name in services},
-            **{f"/api/v1/{name}/health/": f"{name}/api/v1/health/" for name in services},
             "/.well-known/": "auth",
             "/oauth/": "auth",
             "~ ^/api/v1/calendar/calendars/[^/]+/sync/stream$": "calendar",

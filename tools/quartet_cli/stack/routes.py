@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from common.errors import Kind
+from common.problems import TITLES
 from quartet_cli.stack.table import ENTRIES, ServiceEntry
 
 
@@ -24,35 +26,35 @@ REFUSALS = (
         status=400,
         causes=(400, 495, 496, 497),
         code="request.malformed",
-        title="Bad Request",
+        title=TITLES[Kind.MALFORMED],
         detail="The request is not valid HTTP over TLS.",
     ),
     Refusal(
         status=404,
         causes=(403, 404, 405),
-        code="route.unknown",
-        title="Not Found",
-        detail="Nothing is served at this path.",
+        code="route.not_found",
+        title=TITLES[Kind.NOT_FOUND],
+        detail="There is no such path.",
     ),
     Refusal(
         status=413,
         causes=(413,),
-        code="request.too_large",
-        title="Content Too Large",
+        code="body.too_large",
+        title=TITLES[Kind.TOO_LARGE],
         detail="The body is larger than the gateway lets through.",
     ),
     Refusal(
         status=414,
         causes=(414,),
         code="request.uri_too_long",
-        title="URI Too Long",
+        title="The address is too long",
         detail="The address is longer than the gateway lets through.",
     ),
     Refusal(
         status=429,
         causes=(429,),
-        code="rate_limited",
-        title="Too Many Requests",
+        code="requests.too_many",
+        title="Too many requests",
         detail="Too many requests came from this address.",
         retry_after_seconds=1,
     ),
@@ -60,29 +62,29 @@ REFUSALS = (
         status=431,
         causes=(431, 494),
         code="request.headers_too_large",
-        title="Request Header Fields Too Large",
+        title="The headers are too large",
         detail="The headers are larger than the gateway lets through.",
     ),
     Refusal(
         status=500,
         causes=(500, 501),
         code="internal",
-        title="Internal Server Error",
+        title=TITLES[Kind.INTERNAL],
         detail="The gateway could not handle the request.",
     ),
     Refusal(
         status=503,
         causes=(502, 503),
-        code="unavailable",
-        title="Service Unavailable",
+        code="service.unavailable",
+        title=TITLES[Kind.UNAVAILABLE],
         detail="The service does not answer at the moment.",
         retry_after_seconds=2,
     ),
     Refusal(
         status=504,
         causes=(504,),
-        code="timeout",
-        title="Gateway Timeout",
+        code="request.timeout",
+        title=TITLES[Kind.TIMEOUT],
         detail="The service did not answer in time.",
     ),
 )
@@ -100,12 +102,9 @@ def locations_text() -> str:
 
 
 def _of_service(entry: ServiceEntry) -> list[str]:
-    health = f"{entry.prefix}/health"
     prefixes = (f"{entry.prefix}/", *entry.extra_routes)
     return [
         *(_location(f"~ ^{entry.prefix}{stream}$", entry.name, _STREAM) for stream in entry.streams),
-        _location(f"= {health}", entry.name, path="/api/v1/health"),
-        _location(f"{health}/", entry.name, path="/api/v1/health/"),
         *(_location(prefix, entry.name) for prefix in prefixes),
         # nginx would redirect to the path with a slash, which is just as unknown
         *(f"location = {prefix.rstrip('/')} {{ return 404; }}" for prefix in prefixes),
@@ -116,8 +115,8 @@ def _of_service(entry: ServiceEntry) -> list[str]:
 _STREAM = ("proxy_buffering off;", "proxy_cache off;", "gzip off;", "proxy_read_timeout 1h;")
 
 
-def _location(matcher: str, upstream: str, lines: tuple[str, ...] = (), *, path: str = "") -> str:
-    body = "".join(f"    {line}\n" for line in (f"proxy_pass http://{upstream}{path};", *lines))
+def _location(matcher: str, upstream: str, lines: tuple[str, ...] = ()) -> str:
+    body = "".join(f"    {line}\n" for line in (f"proxy_pass http://{upstream};", *lines))
     return f"location {matcher} {{\n{body}}}"
 
 
@@ -126,13 +125,14 @@ def problems_text() -> str:
 
 
 def _problem(refusal: Refusal) -> str:
-    """nginx fills in the request's id; everything else is fixed, so that nothing can be injected."""
+    """nginx fills in path and id of the request, both from alphabets that cannot leave a JSON string."""
     document = {
-        "type": "about:blank",
+        "type": f"urn:quartet:problem:{refusal.code}",
         "title": refusal.title,
         "status": refusal.status,
         "code": refusal.code,
         "detail": refusal.detail,
+        "instance": "$quartet_instance",
         "request_id": "$quartet_request_id",
     }
     place = f"/-/problem/{refusal.status}"
