@@ -1,0 +1,92 @@
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from common.health.checks import Severity
+from common.health.database import database_check, pool_check, probe_database, schema_check
+from common.ids import new_id
+from common.postgres.engine import Database
+from common.settings import DatabaseSettings
+from tests.support.installation import Installation
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+def settings(installation: Installation, superuser: asyncpg.Connection) -> DatabaseSettings:
+    return installation.database_settings("profile", "api").model_copy(update={"pool_size": 1})
+
+
+@pytest.fixture
+async def probe(settings: DatabaseSettings) -> AsyncIterator[Database]:
+    opened = probe_database(settings, service="profile", process="api")
+    yield opened
+    await opened.close()
+
+
+class TestReadiness:
+    async def test_asks_through_an_alias_of_its_own(self, settings: DatabaseSettings):
+        assert settings.probe_url is not None
+        assert settings.probe_url.get_secret_value().partition("?")[0].endswith("profile_probe")
+
+    async def test_does_not_end_with_a_full_pool(self, settings: DatabaseSettings, probe: Database):
+        database = Database(settings, service="profile", application_name="profile-api")
+        async with database.transaction(as_user=new_id()):
+            result = await database_check(probe).result()
+
+            assert result.healthy
+            assert (await pool_check(database, size=1).result()).detail == "0 idle of 1"
+        await database.close()
+
+    async def test_ends_when_the_database_refuses(self, settings: DatabaseSettings):
+        url = (
+            settings.url.get_secret_value()
+            .replace("127.0.0.1", "127.0.0.2")
+            .replace("localhost", "127.0.0.2")
+        )
+        nowhere = probe_database(
+            settings.model_copy(update={"probe_url": type(settings.url)(url)}),
+            service="profile",
+            process="api",
+        )
+
+        result = await database_check(nowhere).result()
+
+        assert not result.healthy
+        assert "127.0.0" not in result.detail
+        await nowhere.close()
+
+
+class TestTheSchema:
+    async def test_at_head_is_well(self, probe: Database, superuser: asyncpg.Connection):
+        heads = frozenset(
+            row["version_num"] for row in await superuser.fetch("select * from profile.alembic_version")
+        )
+
+        assert (await schema_check(probe, heads=heads).result()).healthy
+
+    async def test_elsewhere_is_not(self, probe: Database):
+        result = await schema_check(probe, heads=frozenset({"of-tomorrow"})).result()
+
+        assert not result.healthy
+        assert result.detail.endswith("expected of-tomorrow")
+
+
+class TestThePool:
+    async def test_is_degraded_while_somebody_waits(self, settings: DatabaseSettings):
+        database = Database(settings, service="profile", application_name="profile-api")
+
+        async def use() -> None:
+            async with database.transaction(as_user=new_id()):
+                pass
+
+        async with database.transaction(as_user=new_id()):
+            waiting = asyncio.create_task(use())
+            await eventually(lambda: database.pool.waiting == 1)
+            result = await pool_check(database, size=1).result()
+
+        await waiting
+        await database.close()
+        assert (result.healthy, result.severity) == (False, Severity.DEGRADING)
+        assert result.detail == "all 1 connections are in use, 1 wait"
