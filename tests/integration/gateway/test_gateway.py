@@ -17,7 +17,6 @@ def assert_problem(response: httpx.Response, status: int, code: str) -> None:
     assert response.headers["content-type"] == "application/problem+json"
     problem = response.json()
     assert ProblemDocument.model_validate(problem).type == f"urn:quartet:problem:{code}"
-    assert problem["instance"] == response.request.url.path
     assert (problem["status"], problem["code"]) == (status, code)
     assert problem["request_id"] == response.headers["x-request-id"]
 
@@ -136,7 +135,10 @@ class TestStreams:
 
 class TestRefusals:
     async def test_an_unknown_path_is_a_problem(self, gateway):
-        assert_problem(await gateway.get("/api/v2/nothing"), 404, "route.not_found")
+        response = await gateway.get("/api/v2/nothing?q=1")
+
+        assert_problem(response, 404, "route.not_found")
+        assert response.json()["instance"] == "/api/v2/nothing"
 
     async def test_a_path_cannot_write_into_the_problem(self, gateway_stack):
         request = b'GET /x","code":"forged HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'
