@@ -85,10 +85,12 @@ class Refusing(Channel):
 
 class TestRecord:
     async def test_what_is_rolled_back_is_never_sent(self, auth: Database, superuser: asyncpg.Connection):
+        async def fail(tx: Transaction) -> None:
+            await record(tx, user_registered())
+            raise KeyError
+
         with pytest.raises(KeyError):
-            async with auth.transaction(as_user=Context.SYSTEM) as tx:
-                await record(tx, user_registered())
-                raise KeyError
+            await auth.in_transaction(Context.SYSTEM, fail)
 
         assert await is_empty(superuser)
 

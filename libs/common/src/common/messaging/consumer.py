@@ -78,7 +78,7 @@ class Consumer:
         settings: ConsumerSettings | None = None,
     ) -> None:
         self._settings = settings or ConsumerSettings()
-        self._kafka = kafka
+        self.kafka = kafka
         self._handlers = handlers
         self._by_type = handlers.payload_types
         self.name = name
@@ -148,8 +148,8 @@ class Consumer:
         """A subscriber without a handler: it never parses and never acks."""
         settings = self._settings
         return self.broker.subscriber(
-            *(names.topic_name(self._kafka, topic) for topic in self._handlers.topics),
-            group_id=names.own_name(self._kafka, self._handlers.service, self.name),
+            *(names.topic_name(self.kafka, topic) for topic in self._handlers.topics),
+            group_id=names.own_name(self.kafka, self._handlers.service, self.name),
             ack_policy=AckPolicy.MANUAL,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
@@ -194,7 +194,7 @@ class Consumer:
 
     def _take(self, fetched: dict[TopicPartition, list[Any]]) -> None:
         """Without an await since Kafka's client checked whose the partitions are."""
-        epoch, prefix = self._flow.epoch, len(self._kafka.installation)
+        epoch, prefix = self._flow.epoch, len(self.kafka.installation)
         for tp, records in fetched.items():
             topic = tp.topic[prefix:]
             unwanted: list[int] = []
@@ -256,7 +256,7 @@ class Consumer:
             before = self._progress.get(tp)
             stands = before is not None and before.position == position and position < highwater
             moved_at = before.moved_at if before is not None and stands else now
-            topic = tp.topic[len(self._kafka.installation) :]
+            topic = tp.topic[len(self.kafka.installation) :]
             progress[tp] = PartitionProgress(topic, tp.partition, highwater, position, moved_at)
             metrics.CONSUMER_LAG.labels(topic, tp.partition).set(progress[tp].lag)
         self._progress = progress

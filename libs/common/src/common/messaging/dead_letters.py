@@ -170,9 +170,8 @@ class DeadLetters:
             return await self._refused(letter, error, dry_run=dry_run)
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is the answer
             return await self._refused(letter, error, dry_run=dry_run)
-        if step is Step.NOT_FIRST:
-            return Refusal(letter.id, "an earlier message of its key waits")
-        return None
+        reasons = {Step.NOT_FIRST: "an earlier message of its key waits", Step.GONE: "it is gone already"}
+        return Refusal(letter.id, reasons[step]) if step in reasons else None
 
     async def _refused(self, letter: DeadLetter, error: Exception, *, dry_run: bool) -> Refusal:
         failure = Failure.of(error)

@@ -43,7 +43,8 @@ _OPEN_WHEN_EMPTY = """
 _NOTE_KEY = """
     UPDATE parked_keys SET kind = :kind, error_class = :error_class, error_detail = :error_detail,
         attempts = attempts + 1,
-        next_attempt_at = now() + least(:first * power(2, least(attempts, 20)), interval '10 minutes')
+        next_attempt_at = now() + least(
+            CAST(:first AS interval) * power(2, least(attempts, 20)), interval '10 minutes')
     WHERE consumer = :consumer AND topic = :topic AND key = :key
 """
 
@@ -101,7 +102,8 @@ class Replay:
         async def use_case(tx: Transaction) -> None:
             nonlocal step
             step = await self._replay(tx, message_id, topic, key, any_position=dry_run)
-            await also(tx)
+            if step is Step.HANDLED:
+                await also(tx)
             if dry_run:
                 raise _DryRun
 
