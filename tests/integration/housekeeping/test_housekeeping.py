@@ -13,6 +13,8 @@ from tests.support.waiting import eventually
 NOW = datetime(2041, 5, 17, 12, 0, tzinfo=UTC)
 """Far enough away that no partition of it exists."""
 
+_COLUMNS = "id, kind, dedupe_key, arguments, max_attempts, run_at, state, finished_at"
+
 
 @pytest.fixture
 async def partitions(superuser):
@@ -139,12 +141,12 @@ class TestPurge:
 
     async def test_ends_finished_jobs_after_their_fortnight_and_no_others(self, database, superuser):
         await superuser.execute(
-            "insert into auth.jobs (id, kind, dedupe_key, arguments, max_attempts, run_at, state, finished_at)"
+            f"insert into auth.jobs ({_COLUMNS})"
             " select gen_random_uuid(), 'test', n, '{}', 1, $1, 'failed', $1 from generate_series(2, 2500) n",
             NOW - timedelta(days=14, seconds=1),
         )
         await superuser.execute(
-            "insert into auth.jobs (id, kind, dedupe_key, arguments, max_attempts, run_at, state, finished_at)"
+            f"insert into auth.jobs ({_COLUMNS})"
             " values (gen_random_uuid(), 'test', '0', '{}', 1, $1, 'queued', null),"
             " (gen_random_uuid(), 'test', '1', '{}', 1, $1, 'failed', $2)",
             NOW - timedelta(days=99),

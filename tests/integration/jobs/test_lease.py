@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from common.clock import utc_now
 from common.ids import new_id
-from common.jobs import Control, Job, JobKind, LeaseLost
+from common.jobs import Control, Job, JobKind, LeaseLost, enqueue
 from common.jobs.claiming import Extension, claim, extend
 from common.jobs.endings import Ending, write_ending
 from common.postgres.context import Context
@@ -83,6 +83,49 @@ class TestClaim:
             await Control(database, stale).report(7)
 
         assert await jobs.row(stale.id) == before
+
+
+class TestClaimPerUser:
+    async def test_waits_for_another_that_counts_the_same_users_jobs(
+        self, database, databases, jobs, user_id
+    ):
+        kind = JobKind("test", _never, per_user=1)
+        other = databases("auth", "worker")
+
+        async def claim_elsewhere():
+            async with other.transaction(as_user=Context.SYSTEM) as tx:
+                return await claim(tx, kind, slots=1, claim_id=new_id(), now=utc_now())
+
+        await jobs.make(user_id=user_id)
+        async with database.transaction(as_user=Context.SYSTEM) as tx:
+            first = await claim(tx, kind, slots=1, claim_id=new_id(), now=utc_now())
+            async with other.transaction(as_user=user_id) as adding:
+                earlier = utc_now() - timedelta(hours=1)
+                await enqueue(adding, "test", dedupe_key="b", user_id=user_id, arguments={}, run_at=earlier)
+            second = asyncio.create_task(claim_elsewhere())
+            await throughout(lambda: not second.done(), seconds=0.2)
+
+        assert len(first) == 1
+        assert await second == []
+
+    async def test_looks_past_any_number_of_jobs_of_a_user_who_has_enough(
+        self, database, superuser, jobs, user_id
+    ):
+        kind = JobKind("test", _never, per_user=1)
+        await superuser.execute(
+            "insert into auth.jobs (id, kind, dedupe_key, user_id, arguments, max_attempts, run_at)"
+            " select gen_random_uuid(), 'test', n, $1, '{}', 1, now() - interval '1 h'"
+            " from generate_series(1, 600) n",
+            user_id,
+        )
+        others = await jobs.make(user_id=new_id())
+
+        async with database.transaction(as_user=Context.SYSTEM) as tx:
+            first = await claim(tx, kind, slots=1, claim_id=new_id(), now=utc_now())
+            second = await claim(tx, kind, slots=1, claim_id=new_id(), now=utc_now())
+
+        assert [job.user_id for job in first] == [user_id]
+        assert [job.id for job in second] == [others]
 
 
 class TestLostLease:
