@@ -57,12 +57,6 @@ class Identity:
         finally:
             os.close(handle)
 
-    def resident_bytes(self) -> int | None:
-        try:
-            return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        except (OSError, IndexError, ValueError):
-            return None
-
 
 def _stat(pid: int) -> tuple[str, int] | None:
     try:
@@ -90,12 +84,25 @@ def _program(pid: int) -> str:
 
 
 def tree_bytes(pid: int) -> int | None:
-    """Resident memory of a process and its children: PostgreSQL and nginx are many."""
+    """Resident memory of a process and its children, in which shared pages count once.
+
+    PostgreSQL is many processes over the same buffers: the sum of their own sizes is several times too much.
+    """
     try:
         root = psutil.Process(pid)
-        return sum(process.memory_info().rss for process in (root, *root.children(recursive=True)))
+        return sum(_share(process) for process in (root, *root.children(recursive=True)))
     except psutil.Error:
         return None
+
+
+def _share(process: psutil.Process) -> int:
+    try:
+        for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return process.memory_info().rss
 
 
 def holder_of(port: int) -> str | None:

@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
                 "ended what a killed supervisor had left:", ", ".join(one.name for one in ended), flush=True
             )
         write_json(state / IDENTITY, _own_identity())
-        asyncio.run(_serve(state, _parts(factory, argument), code))
+        asyncio.run(_serve(state, parts_of(factory, argument), code))
         (state / IDENTITY).unlink(missing_ok=True)
     return 0
 
@@ -59,7 +59,7 @@ def _own_identity() -> dict[str, object]:
     return identity.to_json() if identity else {}
 
 
-def _parts(factory: str, argument: str) -> Sequence[Part]:
+def parts_of(factory: str, argument: str) -> Sequence[Part]:
     module, _, name = factory.partition(":")
     make = cast("Callable[[str], Sequence[Part]]", getattr(importlib.import_module(module), name))
     return make(argument)

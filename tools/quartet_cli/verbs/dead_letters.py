@@ -47,8 +47,8 @@ def list_letters(
     selection = _selection(topic=topic, key=key, partition=partition)
     found: list[dict[str, Any]] = []
     for name in _services(service):
-        answer = _ask(load(DEVELOPMENT), name, "GET", "", params=selection)
-        found += [{"service": name, **item} for item in cast("list[dict[str, Any]]", answer["items"])]
+        answer = _ask(load(DEVELOPMENT), name, "GET", "", params=selection, may_miss=True)
+        found += [{"service": name, **item} for item in cast("list[dict[str, Any]]", answer.get("items", []))]
     if as_json:
         print(json.dumps(found, indent=2))
         return
@@ -148,7 +148,10 @@ def _selection(**given: object) -> dict[str, Any]:
 def _ask(
     stack: Stack, service: str, method: str, path: str, *, may_miss: bool = False, **request: Any
 ) -> dict[str, Any]:
-    """As the operator, by certificate; a proxy of this shell is never used for it."""
+    """As the operator, by certificate; a proxy of this shell is never used for it.
+
+    A service that listens to nothing has no such paths; `may_miss` makes an empty answer of that.
+    """
     url = f"https://{HOST}:{stack.ports[f'{service}-worker-internal']}{PATH}{path}"
     try:
         with httpx.Client(verify=_context(stack), trust_env=False, timeout=REQUEST_SECONDS) as client:

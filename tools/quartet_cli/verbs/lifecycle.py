@@ -9,6 +9,7 @@ from pathlib import Path
 from quartet_cli.stack import CHECKOUT, Stack, open_stack, stack_file
 from quartet_cli.supervisor.client import Supervised, SupervisorError, failures
 from quartet_cli.supervisor.code import code_fingerprint
+from quartet_cli.supervisor.resident import parts_of
 from quartet_cli.verbs.progress import Progress
 
 WHOLE = "quartet_cli.supervisor.factories:whole"
@@ -74,6 +75,8 @@ def _start_supervisor(here: Supervised, factory: str, description: Path, progres
         return
     if here.ask({"verb": "status"}).get("code") == code_fingerprint(description):
         return
+    # A description that cannot be read is found out while the old stack still runs.
+    parts_of(factory, str(description))
     progress.say("the stack's description has changed: stopping, then starting anew")
     here.down(tell=progress.tell)
     here.start(factory, str(description))
