@@ -1,1 +1,31 @@
-from tests.support.fixtures import *  # noqa: F403  # pytest finds fixtures by their names here
+import pytest
+
+from tests.support.campaign import chosen_seed
+from tests.support.gateway import gateway, stack  # noqa: F401  # pytest finds fixtures by their names here
+from tests.support.whole import operator, parts, topics, whole  # noqa: F401
+
+SAID = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(scope="session")
+def seed() -> int:
+    return chosen_seed()
+
+
+@pytest.fixture(scope="session")
+def say(request):
+    """Adds a line to the end of the run, which passing tests have too."""
+    return request.config.stash.setdefault(SAID, []).append
+
+
+@pytest.fixture(autouse=True)
+async def _well(parts):
+    """Every test finds a stack that is well, and says so when it leaves one that is not."""
+    await parts.well()
+    yield
+    await parts.well()
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for line in config.stash.get(SAID, []):
+        terminalreporter.write_line(f"faults: {line}")
