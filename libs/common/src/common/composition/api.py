@@ -13,7 +13,7 @@ from common.composition.foundation import Foundation, foundation
 from common.health.database import revocations_check
 from common.health.drain import Step
 from common.health.heartbeats import worker_check
-from common.health.routes import HealthView, health_router
+from common.health.routes import HealthView
 from common.http.app import create_app
 from common.http.jwks import JwksKeys
 from common.http.serving import Listener, Serving
@@ -60,7 +60,8 @@ async def _serve(api: Api[SettingsT], settings: SettingsT) -> int:
     ) as base:
         revoked = RevokedSids(base.database, hint=base.wakeups.event(HINT))
         keys = JwksKeys(settings.token.jwks_url, tls=internal_client_tls(settings.internal))
-        public = public_app(api, settings)
+        health = HealthView(service=api.service, version=VERSION, ready=base.ready)
+        public = public_app(api, settings, health)
         internal = create_app(
             title=f"{api.title} (internal)",
             service=api.service,
@@ -72,7 +73,6 @@ async def _serve(api: Api[SettingsT], settings: SettingsT) -> int:
         for app in (public, internal):
             app.state.database = base.database
             app.state.clock = utc_now
-        public.state.health = HealthView(service=api.service, version=VERSION, ready=base.ready)
         public.state.access_tokens = AccessTokens(
             issuer=settings.token.issuer, audience=settings.token.audience, keys=keys, revoked=revoked
         )
@@ -104,16 +104,17 @@ async def _serve(api: Api[SettingsT], settings: SettingsT) -> int:
         return 1 if base.tasks.failed else 0
 
 
-def public_app(api: Api[SettingsT], settings: SettingsT) -> FastAPI:
+def public_app(api: Api[SettingsT], settings: SettingsT, health: HealthView) -> FastAPI:
     return create_app(
         title=api.title,
         service=api.service,
-        routers=[*api.routers, health_router()],
+        routers=api.routers,
         root_routers=api.root_routers,
         version=VERSION,
         body_limit_bytes=settings.http.body_limit_bytes,
         request_deadline_seconds=settings.http.request_deadline_seconds,
         cors_origins=settings.http.cors_origins,
+        health=health,
     )
 
 

@@ -1,0 +1,64 @@
+from importlib import import_module
+from types import SimpleNamespace
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute, iter_route_contexts
+
+from common.composition.api import public_app
+from common.health.checks import Checks
+from common.health.routes import HealthView
+from common.http.tokens import AccessToken
+from common.settings import HttpSettings
+from tests.support.repository import SERVICE_PACKAGES
+
+PUBLIC = {
+    # whoever has no token yet
+    "POST /api/v1/auth/register",
+    "POST /api/v1/auth/login",
+    # public keys
+    "GET /.well-known/jwks.json",
+    # whether a service is well, without anything about its users
+    *(
+        f"GET {path}"
+        for base in ("/api/v1", *(f"/api/v1/{service}" for service in SERVICE_PACKAGES))
+        for path in (f"{base}/health", f"{base}/health/database", f"{base}/health/detailed")
+    ),
+}
+
+each_service = pytest.mark.parametrize("service", SERVICE_PACKAGES)
+
+
+def app_of(service: str) -> FastAPI:
+    api = import_module(f"{SERVICE_PACKAGES[service].name}.app").API
+    health = HealthView(service=service, version="0", ready=Checks(()))
+    return public_app(api, SimpleNamespace(http=HttpSettings(port=1)), health)
+
+
+def asks_who(dependant) -> bool:
+    return isinstance(dependant.call, AccessToken) or any(map(asks_who, dependant.dependencies))
+
+
+def endpoints(service: str):
+    """Name and route of everything that a caller may reach at the public port."""
+    for context in iter_route_contexts(app_of(service).routes):
+        if isinstance(context.route, APIRoute):
+            for method in context.methods:
+                yield f"{method} {context.path}", context.route
+
+
+class TestEndpoints:
+    @each_service
+    def test_ask_who_calls_unless_they_are_listed_as_public(self, service):
+        open_to_all = {name for name, route in endpoints(service) if not asks_who(route.dependant)}
+
+        assert open_to_all - PUBLIC == set()
+
+    def test_listed_as_public_exist(self):
+        everywhere = {name for service in SERVICE_PACKAGES for name, _ in endpoints(service)}
+
+        assert everywhere >= PUBLIC
+
+    @each_service
+    def test_say_what_they_are_for(self, service):
+        assert [name for name, route in endpoints(service) if not route.summary] == []
