@@ -24,7 +24,7 @@ from common.postgres.engine import Database
 
 _LOG = structlog.get_logger()
 _COUNT_EVERY_SECONDS = 15.0
-_BODY_END_SECONDS = 5.0
+_BODY_END_SECONDS = 2.0
 """How long a cancelled body may take to let go before the runner leaves it."""
 
 
@@ -68,7 +68,7 @@ class Runner:
         capacity: int = 8,
         poll_seconds: float = 1.0,
         beat_seconds: float = 2.0,
-        finish_seconds: float = 5.0,
+        finish_seconds: float = 4.0,
         clock: Clock = utc_now,
         chance: Callable[[], float] = random.random,
         new_id: NewId = new_id,
