@@ -22,5 +22,6 @@ def exported(monkeypatch: pytest.MonkeyPatch) -> Generator[InMemorySpanExporter]
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr(tracing, "_TRACER", trace.get_tracer("test", tracer_provider=provider))
+    monkeypatch.setattr(tracing._RECORDING, "on", True)
     yield exporter
     provider.shutdown()

@@ -5,14 +5,14 @@ import time
 from collections.abc import Callable
 from typing import cast
 
-import structlog
 from opentelemetry import context as otel
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, StatusCode
+from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.ids import new_id
-from common.telemetry.logging import REQUEST_ID
+from common.telemetry.logging import ACCESS_LOG, REQUEST_ID
 from common.telemetry.metrics import HTTP_REQUESTS
 from common.telemetry.tracing import continue_trace, start_span
 
@@ -25,8 +25,6 @@ _HEADERS: tuple[tuple[bytes, bytes], ...] = (
 )
 _NO_STORE = (b"cache-control", b"no-store")
 
-_log = structlog.get_logger("http")
-
 
 class EnvelopeMiddleware:
     """The log and the metric name the route, never the path or the query: those may hold secrets."""
@@ -34,6 +32,7 @@ class EnvelopeMiddleware:
     def __init__(self, app: ASGIApp, *, route_of: Callable[[Scope], str]) -> None:
         self._app = app
         self._route_of = route_of
+        self._metrics: dict[tuple[str, str, int], Histogram] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -59,18 +58,20 @@ class EnvelopeMiddleware:
         try:
             await self._app(scope, receive, with_headers)
         finally:
-            route = self._route_of(scope)
-            HTTP_REQUESTS.labels(scope["method"], route, status).observe(first_byte - began)
-            _log.info(
-                "request",
-                method=scope["method"],
-                route=route,
-                status=status,
-                duration_ms=round((time.perf_counter() - began) * 1000, 2),
-            )
-            _end(span, scope["method"], route, status)
+            method, route = scope["method"], self._route_of(scope)
+            self._metric(method, route, status).observe(first_byte - began)
+            ACCESS_LOG.write(method=method, route=route, status=status, seconds=time.perf_counter() - began)
+            _end(span, method, route, status)
             otel.detach(span_token)
             REQUEST_ID.reset(id_token)
+
+    def _metric(self, method: str, route: str, status: int) -> Histogram:
+        """Kept: finding the labels anew takes a lock and a validation each time."""
+        key = (method, route, status)
+        metric = self._metrics.get(key)
+        if metric is None:
+            metric = self._metrics[key] = HTTP_REQUESTS.labels(method, route, status)
+        return metric
 
 
 def _begin(scope: Scope) -> tuple[str, Span]:

@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from io import TextIOBase
 from typing import Any, TextIO, cast
 
@@ -87,6 +88,30 @@ _CHATTY = ("httpx", "httpcore")
 """Their informational lines hold whole addresses, queries included."""
 
 
+class AccessLog:
+    """One line a request, put together by hand: its parts are known to be clean, and it is the hottest line.
+
+    Through the processors, with their search for secrets, it cost more than the rest of the request.
+    """
+
+    enabled = True
+    origin = ""
+
+    def write(self, *, method: str, route: str, status: int, seconds: float) -> None:
+        if not self.enabled:
+            return
+        moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        print(  # noqa: T201 - stdout is where lines go
+            f'{{"event": "request", "method": "{method}", "route": "{route}", "status": {status}, '
+            f'"duration_ms": {seconds * 1000:.2f}, "level": "info", "timestamp": "{moment}"{self.origin}, '
+            f'"request_id": "{REQUEST_ID.get()}", "trace_id": "{current_trace_id()}"}}',
+            flush=True,
+        )
+
+
+ACCESS_LOG = AccessLog()
+
+
 def configure_logging(*, service: str, process: str, level: str = "info") -> None:
     """structlog's and the standard library's records leave by the same door."""
 
@@ -107,6 +132,8 @@ def configure_logging(*, service: str, process: str, level: str = "info") -> Non
         structlog.processors.JSONRenderer(default=str, ensure_ascii=True),
     ]
     number = logging.getLevelNamesMapping()[level.upper()]
+    ACCESS_LOG.enabled = number <= logging.INFO
+    ACCESS_LOG.origin = f', "service": "{service}", "process": "{process}"'
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, *shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(number),

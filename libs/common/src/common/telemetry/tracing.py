@@ -17,6 +17,15 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 _TRACER = trace.get_tracer("quartet")
 
 
+class _Recording:
+    """Asking a tracer that records nothing costs more than drawing the ids."""
+
+    on = False
+
+
+_RECORDING = _Recording()
+
+
 def configure_tracing(*, service: str, process: str, otlp_endpoint: str | None) -> TracerProvider | None:
     """Without an endpoint nothing is recorded: ids still travel, at the cost of drawing them."""
     if otlp_endpoint is None:
@@ -31,8 +40,14 @@ def configure_tracing(*, service: str, process: str, otlp_endpoint: str | None) 
     )
     endpoint = f"{otlp_endpoint.rstrip('/')}/v1/traces"
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
-    trace.set_tracer_provider(provider)
+    record_with(provider)
     return provider
+
+
+def record_with(provider: TracerProvider) -> None:
+    """From now on spans are recorded; a process can say so once."""
+    trace.set_tracer_provider(provider)
+    _RECORDING.on = True
 
 
 @contextmanager
@@ -53,9 +68,10 @@ def span(
 
 
 def start_span(name: str, *, parent: Context | None = None, kind: SpanKind = SpanKind.INTERNAL) -> Span:
-    started = _TRACER.start_span(name, context=parent, kind=kind)
-    if started.is_recording():
-        return started
+    if _RECORDING.on:
+        started = _TRACER.start_span(name, context=parent, kind=kind)
+        if started.is_recording():
+            return started
     known = trace.get_current_span(parent).get_span_context()
     return NonRecordingSpan(
         SpanContext(
