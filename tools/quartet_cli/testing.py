@@ -8,6 +8,7 @@
 import sys
 
 from quartet_cli.stack import Stack, stack_file
+from quartet_cli.stack.errors import StackError
 from quartet_cli.supervisor.client import SupervisorError
 from quartet_cli.verbs.lifecycle import SERVERS, bring_down, bring_up, supervised
 from quartet_cli.verbs.progress import Progress
@@ -50,7 +51,7 @@ def main(arguments: list[str]) -> int:
             case _:
                 print(__doc__, file=sys.stderr)
                 return 2
-    except SupervisorError as error:
+    except (SupervisorError, StackError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

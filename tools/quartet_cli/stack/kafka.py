@@ -104,7 +104,9 @@ def kafka_part(stack: Stack) -> Part:
         log=stack.log("kafka"),
         prepare=prepare,
         ready=ready,
-        stop_seconds=30,
+        # the first orderly end writes the archive of classes
+        stop_seconds=45,
+        ready_seconds=120,
         fingerprint=lambda: fingerprint(text, LOCK.read_text(), certificates=stack.certificates),
         ports=(stack.ports["kafka"], stack.ports["kafka-controller"]),
     )
