@@ -34,11 +34,14 @@ def _written(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_written)]
-Email = Annotated[Text, Field(max_length=320, examples=["ada@example.org"]), AfterValidator(_address)]
+_storable = AfterValidator(_written)
+Email = Annotated[
+    str, Field(max_length=320, examples=["ada@example.org"]), _storable, AfterValidator(_address)
+]
 Password = Annotated[
-    Text,
+    str,
     Field(min_length=FEWEST_CHARACTERS, max_length=MOST_CHARACTERS, examples=["correct horse battery"]),
+    _storable,
 ]
 
 
@@ -47,8 +50,10 @@ class RegisterRequest(BaseModel):
 
     email: Email
     password: Password
-    full_name: Annotated[Text, Field(min_length=1, max_length=200, examples=["Ada Lovelace"])] | None = None
-    timezone: Annotated[Text, AfterValidator(_timezone), Field(examples=["Europe/London"])] | None = None
+    full_name: (
+        Annotated[str, Field(min_length=1, max_length=200, examples=["Ada Lovelace"]), _storable] | None
+    ) = None
+    timezone: Annotated[str, Field(examples=["Europe/London"]), AfterValidator(_timezone)] | None = None
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$", examples=["en"])] | None = None
 
     def registration(self) -> Registration:
@@ -69,8 +74,8 @@ class LoginRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     email: Email
-    password: Annotated[Text, Field(min_length=1, max_length=MOST_CHARACTERS)]
-    device_label: Annotated[Text, Field(max_length=100)] | None = None
+    password: Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS), _storable]
+    device_label: Annotated[str, Field(max_length=100), _storable] | None = None
 
 
 class LoginAnswer(BaseModel):
