@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from common.contracts.topics import CALENDARS, CHAT_SESSIONS, PROFILES
 from quartet_cli.stack import Stack
 from tests.support.waiting import eventually
 
@@ -33,8 +34,21 @@ def new_trace() -> tuple[str, str]:
 
 
 class TestTrace:
-    @pytest.mark.parametrize("service", ["profile", "calendar", "chat"])
-    async def test_is_one_from_the_request_to_the_effect(self, gateway, stack, new_trace, service):
+    async def test_of_a_caller_is_in_the_log_of_the_request(self, gateway, stack, new_trace):
+        trace_id, traceparent = new_trace
+
+        await gateway.get("/api/v1/profile/me", traceparent=traceparent)
+
+        def logged() -> list[dict]:
+            return [line for line in lines_of(stack, "profile-api") if line.get("trace_id") == trace_id]
+
+        assert [line["status"] for line in await eventually(logged)] == [401]
+
+    @pytest.mark.parametrize("topic", [PROFILES, CALENDARS, CHAT_SESSIONS], ids=lambda topic: topic.name)
+    async def test_is_one_from_the_request_to_what_the_last_service_tells(
+        self, gateway, topics, new_trace, topic
+    ):
+        """Through outbox, relay, Kafka and consumer, and the outbox and relay of that service in turn."""
         trace_id, traceparent = new_trace
         answer = await gateway.client.post(
             "/api/v1/auth/register",
@@ -43,11 +57,12 @@ class TestTrace:
         )
         assert answer.status_code == 202
 
-        def seen(part: str) -> list[dict]:
-            return [line for line in lines_of(stack, part) if line.get("trace_id") == trace_id]
+        async def told() -> list[str]:
+            records = await topics.consume_all(topic)
+            parents = [dict(record.headers).get("traceparent", b"").decode() for record in records]
+            return [parent for parent in parents if parent.split("-")[1:2] == [trace_id]]
 
-        assert await eventually(lambda: seen("auth-api"))
-        assert await eventually(lambda: seen(f"{service}-worker"))
+        assert len(await eventually(told)) == 1
 
 
 class TestSecrets:
