@@ -9,7 +9,7 @@ import sys
 
 from quartet_cli.stack import Stack, stack_file
 from quartet_cli.stack.errors import StackError
-from quartet_cli.supervisor.client import SupervisorError
+from quartet_cli.supervisor.client import SupervisorError, failures
 from quartet_cli.verbs.lifecycle import SERVERS, bring_down, bring_up, supervised
 from quartet_cli.verbs.progress import Progress
 
@@ -17,11 +17,15 @@ NAME = "test"
 
 
 def up() -> Stack:
-    """Never restarts a server for newer code: another run may be in the middle of its tests."""
-    if is_up():
-        return Stack.load(stack_file(NAME))
+    """Never replaces a running supervisor by newer code: another run may be in the middle of its tests."""
+    here = supervised(NAME)
     with Progress() as progress:
-        return bring_up(NAME, factory=SERVERS, progress=progress)
+        if not here.is_running():
+            return bring_up(NAME, factory=SERVERS, progress=progress)
+        outcome = here.ask({"verb": "up"}, tell=progress.tell)
+    if not outcome["ok"]:
+        raise SupervisorError(str(outcome.get("error") or f"not up: {', '.join(failures(outcome))}"))
+    return Stack.load(stack_file(NAME))
 
 
 def is_up() -> bool:
