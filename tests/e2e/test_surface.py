@@ -1,0 +1,89 @@
+import httpx
+import pytest
+
+from common.contracts.topics import SERVICES, heard_by
+from quartet_cli.stack import Stack
+from tests.support.tls import client_context
+
+OPERATED = [
+    *((service, "/internal/v1/jobs") for service in SERVICES),
+    # who listens to nobody parks nothing
+    *((service, "/internal/v1/dead-letters") for service in SERVICES if heard_by(service)),
+]
+
+each_service = pytest.mark.parametrize("service", SERVICES)
+
+
+class TestHealth:
+    @each_service
+    async def test_of_a_service_is_told_at_the_gateway(self, gateway, service):
+        brief = await gateway.get(f"/api/v1/{service}/health")
+        database = await gateway.get(f"/api/v1/{service}/health/database")
+        detailed = await gateway.get(f"/api/v1/{service}/health/detailed")
+
+        assert (brief.status_code, database.status_code, detailed.status_code) == (200, 200, 200)
+        assert brief.json()["service"] == service
+        assert database.json()["latency_ms"] > 0
+        assert {"database", "schema", "redis"} <= {check["name"] for check in detailed.json()["checks"]}
+
+    async def test_of_the_gateway_is_its_own(self, gateway):
+        assert (await gateway.get("/api/v1/health")).status_code == 200
+
+    @each_service
+    @pytest.mark.parametrize("process", ["api", "worker"])
+    @pytest.mark.parametrize("probe", ["livez", "readyz", "startupz", "metrics"])
+    async def test_of_a_process_is_told_on_its_probe_port(self, stack, service, process, probe):
+        port = stack.ports[f"{service}-{process}-probe"]
+
+        async with httpx.AsyncClient() as client:
+            answer = await client.get(f"http://127.0.0.1:{port}/{probe}")
+
+        assert answer.status_code == 200
+
+
+class TestDocumentation:
+    @each_service
+    async def test_of_a_service_names_its_problems_and_who_may_call(self, gateway, service):
+        document = (await gateway.get(f"/api/v1/{service}/openapi.json")).json()
+
+        operations = [op for path in document["paths"].values() for op in path.values()]
+        assert document["openapi"].startswith("3.1")
+        assert all("application/problem+json" in str(op["responses"]) for op in operations)
+        assert all(path.startswith(("/api/v1/", "/.well-known/")) for path in document["paths"])
+
+    async def test_of_all_is_one_page(self, gateway):
+        page = await gateway.client.get("/docs", follow_redirects=True)
+
+        assert page.status_code == 200
+        assert page.headers["Content-Type"].startswith("text/html")
+
+
+class TestInternalPort:
+    """Reached past the gateway, as only another process of the installation could."""
+
+    @each_service
+    async def test_speaks_tls_with_the_stacks_own_authority_only(self, stack, service):
+        port = stack.ports[f"{service}-worker-internal"]
+
+        async with httpx.AsyncClient() as plain:
+            with pytest.raises(httpx.RemoteProtocolError):
+                await plain.get(f"http://127.0.0.1:{port}/internal/v1/dead-letters")
+            with pytest.raises(httpx.ConnectError):
+                await plain.get(f"https://localhost:{port}/internal/v1/dead-letters")
+
+    @pytest.mark.parametrize(("service", "path"), OPERATED)
+    async def test_serves_the_operator_and_no_service(self, stack, service, path):
+        stranger = "profile" if service != "profile" else "chat"
+
+        statuses = {
+            name: await ask(stack, f"{service}-worker-internal", path, certificate)
+            for name, certificate in (("nobody", None), ("stranger", stranger), ("operator", "operator"))
+        }
+
+        assert statuses == {"nobody": 401, "stranger": 403, "operator": 200}
+
+
+async def ask(stack: Stack, port: str, path: str, certificate: str | None) -> int:
+    context = client_context(stack, certificate)
+    async with httpx.AsyncClient(verify=context) as client:
+        return (await client.get(f"https://localhost:{stack.ports[port]}{path}")).status_code
