@@ -1,12 +1,14 @@
+import asyncio
 import itertools
 from functools import partial
 
 import pytest
 
 from common.ids import new_id
+from common.postgres.connection import ContextConnection
 from tests.integration.postgres.interrupting import CancelledAt
 from tests.integration.postgres.rows import owners_seen, write
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, happens
 
 _OPEN = """
 select count(*) from pg_stat_activity
@@ -56,6 +58,27 @@ class TestCancellation:
 
         await eventually(lambda: no_transaction(superuser))
         assert step > 3
+
+    async def test_that_comes_during_a_rollback_does_not_cost_the_connection(self, pools, monkeypatch):
+        database = pools(pool_size=1)
+        rolling_back = asyncio.Event()
+        roll_back = ContextConnection.roll_back
+
+        async def announced(driver) -> None:
+            rolling_back.set()
+            await roll_back(driver)
+
+        monkeypatch.setattr(ContextConnection, "roll_back", announced)
+        task = asyncio.create_task(writes_and_fails_after(database, new_id(), fails=True))
+        await happens(rolling_back)
+
+        task.cancel()
+        await asyncio.wait([task])
+
+        await eventually(partial(nothing_out, database))
+        assert (task.cancelled(), database.pool.idle, database.pool.opened) == (True, 1, 1)
+        [idle] = database.pool._idle
+        assert not idle.driver.is_in_transaction()
 
 
 def nothing_out(database) -> bool:
