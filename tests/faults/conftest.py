@@ -2,7 +2,7 @@ import pytest
 
 from tests.support.campaign import chosen_seed
 from tests.support.gateway import gateway, stack  # noqa: F401  # pytest finds fixtures by their names here
-from tests.support.whole import operator, parts, topics, whole  # noqa: F401
+from tests.support.whole import everything_is_well, operator, parts, topics, whole  # noqa: F401
 
 SAID = pytest.StashKey[list[str]]()
 
@@ -16,14 +16,6 @@ def seed() -> int:
 def say(request):
     """Adds a line to the end of the run, which passing tests have too."""
     return request.config.stash.setdefault(SAID, []).append
-
-
-@pytest.fixture(autouse=True)
-async def _well(parts):
-    """Every test finds a stack that is well, and says so when it leaves one that is not."""
-    await parts.well()
-    yield
-    await parts.well()
 
 
 def pytest_terminal_summary(terminalreporter, config):

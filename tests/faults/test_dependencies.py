@@ -1,4 +1,4 @@
-"""What goes on while something that everybody needs is dead, and that it comes back without anybody's help."""
+"""What goes on while something that everybody needs is dead; it comes back without anybody's help."""
 
 import pytest
 
@@ -7,6 +7,8 @@ from tests.support.gateway import Newcomer
 from tests.support.parts import APIS, WORKERS, probe, probes
 from tests.support.traffic import Registrations
 from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.usefixtures("everything_is_well")
 
 MEDIA_TYPE = "application/problem+json"
 

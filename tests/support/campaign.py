@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
+from quartet_cli.supervisor.processes import Identity
 from tests.support.parts import SERVERS, WORKERS, Parts
 from tests.support.traffic import Registrations
 from tests.support.waiting import eventually
@@ -32,7 +33,7 @@ class Length:
 
     @classmethod
     def chosen(cls) -> "Length":
-        """Of `./quartet test`, `--long` or `--minutes`: so many kills, and no end before the minutes are over."""
+        """Of `./quartet test`, `--long` or `--minutes`: so many kills, and at least so long."""
         long = bool(os.environ.get("QUARTET_TEST_LONG"))
         minutes = float(os.environ.get("QUARTET_TEST_MINUTES") or 0)
         return cls(LONG_KILLS if long else SHORT_KILLS, minutes)
@@ -45,32 +46,35 @@ class Campaign:
     seed: int
     kills: Counter[str] = field(default_factory=Counter)
     pauses: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
 
     async def run(self, length: Length) -> None:
         """The next blow falls when some more requests were answered, whatever is still lying down by then."""
         dice = random.Random(self.seed)
-        until = time.monotonic() + 60 * length.minutes
+        began = time.monotonic()
+        until = began + 60 * length.minutes
         while self.kills.total() < length.kills or time.monotonic() < until:
-            await self.load.more(dice.randint(1, 8))
+            await self.load.more(dice.randint(1, 6))
             victim, paused = dice.choice(VICTIMS), dice.randrange(10) < PAUSED_OF_TEN
             requests = dice.randint(3, 20)
             if victim == BACKEND:
                 await self._kill_backend(dice)
                 continue
-            await eventually(lambda victim=victim: victim in self.parts.running(), within=60)
+            identity = await eventually(lambda victim=victim: self.parts.running().get(victim), within=60)
             if paused:
-                await self._pause(victim, requests)
-            self.parts.kill(victim)
+                await self._pause(identity, requests)
+                self.pauses[victim] += 1
+            identity.send(signal.SIGKILL)
             self.kills[victim] += 1
+        self.seconds = time.monotonic() - began
 
-    async def _pause(self, victim: str, requests: int) -> None:
+    async def _pause(self, victim: Identity, requests: int) -> None:
         """Stands still for some requests and goes on, with all that it believed before; then it is killed."""
-        identity = self.parts.send(victim, signal.SIGSTOP)
+        victim.send(signal.SIGSTOP)
         try:
             await self.load.more(requests)
         finally:
-            identity.send(signal.SIGCONT)
-        self.pauses[victim] += 1
+            victim.send(signal.SIGCONT)
         await self.load.more(2)
 
     async def _kill_backend(self, dice: random.Random) -> None:
@@ -81,5 +85,6 @@ class Campaign:
     def told(self) -> str:
         hit = ", ".join(f"{number} × {name}" for name, number in sorted(self.kills.items()))
         return (
-            f"seed {self.seed}: {self.kills.total()} kills ({hit}), {self.pauses.total()} pauses before them"
+            f"seed {self.seed}: {self.kills.total()} kills in {self.seconds:.0f} s ({hit}), "
+            f"{self.pauses.total()} of them after a pause"
         )

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -50,7 +50,9 @@ async def _answers(instance: Instance) -> bool:
 
 
 @asynccontextmanager
-async def beside(stack: Stack, service: str, process: Process, **environment: str) -> AsyncIterator[Instance]:
+async def beside(
+    stack: Stack, service: str, process: Process, **environment: str
+) -> AsyncGenerator[Instance]:
     """Ready when this begins; gone, with whatever signal it takes, when it ends."""
     base = free_base()
     ports = {"HTTP_PORT": base, "INTERNAL_PORT": base + 1, "PROBE_PORT": base + 2}

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,7 @@ class Parts:
         return parts
 
     @asynccontextmanager
-    async def outage(self, *names: str) -> AsyncIterator[None]:
+    async def outage(self, *names: str) -> AsyncGenerator[None]:
         """These parts are dead as long as this lasts: their supervisor is stopped and restarts nothing.
 
         At the end it goes on, finds them dead and brings them back by itself.

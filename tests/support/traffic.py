@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
 
@@ -49,7 +49,7 @@ class Registrations:
         await eventually(lambda: len(self.accepted) >= wanted, within=PATIENCE_SECONDS)
 
     @asynccontextmanager
-    async def flowing(self) -> AsyncIterator["Registrations"]:
+    async def flowing(self) -> AsyncGenerator["Registrations"]:
         stop = asyncio.Event()
         limits = httpx.Limits(max_connections=MOST_AT_ONCE, max_keepalive_connections=MOST_AT_ONCE)
         async with httpx.AsyncClient(
@@ -83,7 +83,7 @@ class Registrations:
         except httpx.TransportError as error:
             self.answers[type(error).__name__] += 1
             return
-        if answer.status_code == httpx.codes.ACCEPTED:
+        if answer.status_code == 202:
             self.accepted.append(email)
             self.answers["202"] += 1
         else:
@@ -114,7 +114,7 @@ class Chronicle:
         await eventually(lambda: self.written >= wanted, within=PATIENCE_SECONDS)
 
     @asynccontextmanager
-    async def flowing(self) -> AsyncIterator["Chronicle"]:
+    async def flowing(self) -> AsyncGenerator["Chronicle"]:
         stop = asyncio.Event()
         writers = [asyncio.create_task(self._write(key, stop)) for key in self.told]
         try:
@@ -153,7 +153,7 @@ class Requests:
         await eventually(lambda: self.outcomes.total() >= wanted, within=PATIENCE_SECONDS)
 
     @asynccontextmanager
-    async def flowing(self) -> AsyncIterator["Requests"]:
+    async def flowing(self) -> AsyncGenerator["Requests"]:
         stop = asyncio.Event()
         callers = [asyncio.create_task(self._call(stop)) for _ in range(self._callers)]
         try:

@@ -1,7 +1,8 @@
 """A whole stack as its operator sees it: every schema, every topic and every process at once."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,15 @@ class Whole(Installation):
         """Directly and past all policies."""
         return await asyncpg.connect(self.superuser_url())
 
+    @asynccontextmanager
+    async def streams(self) -> AsyncGenerator[Streams]:
+        streams = Streams(self)
+        await streams.open()
+        try:
+            yield streams
+        finally:
+            await streams.close()
+
 
 @pytest.fixture(scope="session")
 def whole(stack: Stack) -> Whole:
@@ -42,6 +52,12 @@ def parts(stack: Stack) -> Parts:
 
 
 @pytest.fixture
+async def everything_is_well(parts: Parts) -> None:
+    """The test before may have left something that is still on its way up."""
+    await parts.well()
+
+
+@pytest.fixture
 async def operator(whole: Whole) -> AsyncIterator[asyncpg.Connection]:
     connection = await whole.connect()
     yield connection
@@ -51,7 +67,5 @@ async def operator(whole: Whole) -> AsyncIterator[asyncpg.Connection]:
 @pytest.fixture
 async def topics(whole: Whole) -> AsyncIterator[Streams]:
     """What stands on the stack's topics, and a way to put anything there."""
-    streams = Streams(whole)
-    await streams.open()
-    yield streams
-    await streams.close()
+    async with whole.streams() as streams:
+        yield streams
