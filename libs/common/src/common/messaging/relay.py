@@ -1,7 +1,6 @@
 """Sends the outbox to Kafka, in the order of commits for each key (ADR 0005)."""
 
 import asyncio
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
+from pydantic_core import from_json
 
 from common.ids import new_id
 from common.messaging import kafka as names
@@ -170,7 +170,7 @@ class Relay:
         return len(rows)
 
     def _outgoing(self, row: Any) -> Outgoing:
-        headers: dict[str, str] = json.loads(row.headers)
+        headers: dict[str, str] = from_json(row.headers)
         return Outgoing(
             topic=self._topic_prefix + row.topic,
             key=row.aggregateid.encode(),
