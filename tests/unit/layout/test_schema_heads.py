@@ -19,4 +19,4 @@ class TestSchemaHeads:
 
         heads = {one["revision"] for one in found} - {one["down_revision"] for one in found}
 
-        assert import_module(f"{package.name}.storage.tables").HEADS == heads
+        assert heads == import_module(f"{package.name}.storage.tables").HEADS
