@@ -15,7 +15,7 @@ from quartet_cli.stack import Stack
 from quartet_cli.stack.description import HOST
 from quartet_cli.stack.table import ENTRIES
 from quartet_cli.supervisor.client import SupervisorError
-from quartet_cli.verbs.lifecycle import DEVELOPMENT, load
+from quartet_cli.verbs.lifecycle import chosen
 
 PATH = "/internal/v1/dead-letters"
 REQUEST_SECONDS = 60.0
@@ -47,7 +47,7 @@ def list_letters(
     selection = _selection(topic=topic, key=key, partition=partition)
     found: list[dict[str, Any]] = []
     for name in _services(service):
-        answer = _ask(load(DEVELOPMENT), name, "GET", "", params=selection, may_miss=True)
+        answer = _ask(chosen(), name, "GET", "", params=selection, may_miss=True)
         found += [{"service": name, **item} for item in cast("list[dict[str, Any]]", answer.get("items", []))]
     if as_json:
         print(json.dumps(found, indent=2))
@@ -70,7 +70,7 @@ def list_letters(
 def show(id_: Annotated[str, typer.Argument(metavar="ID")], service: Service = None) -> None:
     """Show one message with headers and payload; it is recorded that you looked."""
     for name in _services(service):
-        answer = _ask(load(DEVELOPMENT), name, "GET", f"/{id_}", may_miss=True)
+        answer = _ask(chosen(), name, "GET", f"/{id_}", may_miss=True)
         if answer:
             print(json.dumps({"service": name, **answer}, indent=2))
             return
@@ -120,7 +120,7 @@ def _act(
 ) -> None:
     if not selection and not everything:
         raise typer.BadParameter(f"say what to {verb}: an id, --topic, --key, --partition, offsets or --all")
-    stack = load(DEVELOPMENT)
+    stack = chosen()
     refused = 0
     would = "would be " if dry_run else ""
     for name in _services(service):

@@ -1,6 +1,7 @@
 """Bringing stacks up and down, for the verbs and for test runs alike."""
 
 import fcntl
+import os
 import shutil
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -26,6 +27,12 @@ def load(name: str) -> Stack:
     if not path.exists():
         raise SupervisorError("there is no stack yet: ./quartet up")
     return Stack.load(path)
+
+
+def chosen() -> Stack:
+    """The stack that QUARTET_STACK names, as for tests; else the development stack."""
+    path = os.environ.get("QUARTET_STACK")
+    return Stack.load(path) if path else load(DEVELOPMENT)
 
 
 def bring_up(name: str, *, factory: str, progress: Progress) -> Stack:
