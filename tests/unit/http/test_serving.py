@@ -157,6 +157,37 @@ class TestSendingCallersAway:
         assert [answer.status_code for answer in after] == [200, 200]
 
 
+class TestWhatIsNoSaneHttp:
+    @pytest.mark.parametrize(
+        "sent",
+        [
+            b"CONNECT example.org:443 HTTP/1.1\r\n\r\n",
+            b"GET /\xff HTTP/1.1\r\n\r\n",
+            b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+            b"GET / HTTP/1.1\r\nX: " + b"x" * 70_000,
+            b"GET /" + b"x" * 70_000,
+            b"\x00",
+        ],
+    )
+    async def test_is_answered_400_and_hung_up(self, serving: Serving, sent: bytes):
+        reader, writer = await asyncio.open_connection("127.0.0.1", serving.port("public"))
+        writer.write(sent)
+
+        answer = await asyncio.wait_for(reader.read(), timeout=5)
+
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b"application/problem+json" in answer
+
+    async def test_is_not_a_long_life(self, serving: Serving, client: httpx.AsyncClient):
+        """The limit is on one request's head, not on all heads of a connection."""
+        large = {"X-Large": "x" * 30_000}
+
+        answers = [await client.get("/now", headers=large) for _ in range(4)]
+
+        assert [answer.status_code for answer in answers] == [200] * 4
+
+
 class TestListening:
     async def test_on_a_taken_port_names_port_and_setting(self, gate: Gate):
         with socket.create_server(("127.0.0.1", 0)) as taken:

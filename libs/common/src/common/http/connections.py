@@ -16,6 +16,10 @@ PEER = "quartet.peer"
 """In the scope: the common name in the client's certificate, which the installation's authority signed."""
 
 
+MOST_HEAD_BYTES = 65_536
+"""Of a request's line and headers together; the parser itself would collect them without end."""
+
+
 class Connections(ServerState):
     """Shared by the connections of one listener."""
 
@@ -48,6 +52,8 @@ class Connections(ServerState):
 class Connection(HttpToolsProtocol):
     server_state: Connections
     _peer: str | None = None
+    _head_bytes: int | None = 0
+    """Of the head that is coming in; None once it is complete."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast("asyncio.Transport", transport))
@@ -57,11 +63,20 @@ class Connection(HttpToolsProtocol):
             # Accepted just before the listener closed: what was asked already is still answered.
             self.loop.call_later(HANG_UP_SECONDS, self.shutdown)
 
+    def data_received(self, data: bytes) -> None:
+        if self._head_bytes is not None:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._head_bytes is not None and self._head_bytes > MOST_HEAD_BYTES:
+            self.send_400_response("")
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._head_bytes = self._head_bytes or 0
         self.scope[PEER] = self._peer  # type: ignore[typeddict-unknown-key]
 
     def on_headers_complete(self) -> None:
+        self._head_bytes = None
         super().on_headers_complete()
         if self.server_state.leaving:
             self.cycle.keep_alive = False
