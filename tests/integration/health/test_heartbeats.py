@@ -35,9 +35,8 @@ class TestAHeartbeat:
     async def test_does_not_wait_for_kafka(self, worker: Database, api: Database):
         await beats(worker, Beat()).write()
 
-        result = await worker_check(api, clock=lambda: NOW).result()
-
         assert len(await read_heartbeats(api)) == 1
+        result = await worker_check(api, clock=lambda: NOW).result()
         assert (result.healthy, result.detail) == (False, "the worker does not see Kafka")
 
     async def test_keeps_when_kafka_was_last_seen(self, worker: Database, api: Database):
@@ -50,6 +49,7 @@ class TestAHeartbeat:
 
     async def test_that_stays_away_is_noticed(self, worker: Database, api: Database):
         await beats(worker, Beat(lag=0, kafka_seen_at=NOW)).write()
+        assert await read_heartbeats(api)
 
         result = await worker_check(api, clock=lambda: NOW + timedelta(seconds=21)).result()
 

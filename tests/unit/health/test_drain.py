@@ -46,7 +46,7 @@ class TestTheDrain:
         assert not (await ready.report()).ok
 
     async def test_serves_on_for_the_delay(self, steps: Steps):
-        drain = drain_of(0.4)
+        drain = drain_of(1.5)
         running = asyncio.create_task(drain.run([steps.named("stop")]))
 
         drain.begin("test")
@@ -99,7 +99,7 @@ class TestTheDrain:
 
 class TestASignal:
     async def test_begins_the_drain_and_a_second_one_changes_nothing(self, steps: Steps):
-        drain = drain_of(0.4)
+        drain = drain_of(1.5)
         drain.take_signals()
         running = asyncio.create_task(drain.run([steps.named("stop")]))
 

@@ -72,7 +72,7 @@ async def get_stream() -> StreamingResponse:
     async def parts() -> AsyncIterator[bytes]:
         yield b"first,"
         slow = asyncio.Event()
-        asyncio.get_running_loop().call_later(0.6, slow.set)
+        asyncio.get_running_loop().call_later(1.4, slow.set)
         await slow.wait()
         yield b"last"
 
@@ -86,7 +86,7 @@ async def client() -> AsyncGenerator[httpx.AsyncClient]:
         service="things",
         routers=[router],
         body_limit_bytes=2_000,
-        request_deadline_seconds=0.3,
+        request_deadline_seconds=1.0,
         cors_origins=["https://app.example"],
     )
     async with client_of(app, prefix="/api/v1/things") as opened:

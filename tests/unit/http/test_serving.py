@@ -17,6 +17,9 @@ from tests.support.authority import Authority
 from tests.support.listening import served
 from tests.support.waiting import eventually, happens
 
+PATIENCE_SECONDS = 5
+"""Half a second on a quiet machine; a caller who is waited for keeps the server ten seconds at least."""
+
 
 class Gate:
     """A route that answers when it is let."""
@@ -75,7 +78,7 @@ class TestStopping:
         asked = asyncio.create_task(client.get("/wait"))
         await happens(gate.entered)
 
-        stopping = asyncio.create_task(serving.stop(within_seconds=10))
+        stopping = asyncio.create_task(serving.stop(within_seconds=30))
         await eventually(lambda: refused(serving.port("public")))
         gate.open.set()
 
@@ -87,37 +90,37 @@ class TestStopping:
     async def test_hangs_up_an_idle_caller(self, serving: Serving, client: httpx.AsyncClient):
         assert (await client.get("/now")).status_code == 200
 
-        taken = await seconds(asyncio.create_task(serving.stop(within_seconds=10)))
+        taken = await seconds(asyncio.create_task(serving.stop(within_seconds=30)))
 
-        assert taken < 1
+        assert taken < PATIENCE_SECONDS
 
     async def test_hangs_up_a_caller_who_never_asked(self, serving: Serving):
         _, writer = await asyncio.open_connection("127.0.0.1", serving.port("public"))
 
-        taken = await seconds(asyncio.create_task(serving.stop(within_seconds=10)))
+        taken = await seconds(asyncio.create_task(serving.stop(within_seconds=30)))
 
         writer.close()
-        assert taken < 1
+        assert taken < PATIENCE_SECONDS
 
     async def test_hangs_up_idle_tls_callers_who_do_not_read(self, gate: Gate, authority: Authority):
         tls = internal_server_tls(authority.settings("auth"))
         async with served(gate.app, tls=tls) as serving:
             idle = await asyncio.to_thread(idle_tls_caller, serving.port("public"), authority)
 
-            taken = await seconds(asyncio.create_task(serving.stop(within_seconds=10)))
+            taken = await seconds(asyncio.create_task(serving.stop(within_seconds=30)))
 
             idle.close()
-        assert taken < 1
+        assert taken < PATIENCE_SECONDS
 
     async def test_does_not_wait_for_a_handshake_that_never_comes(self, gate: Gate, authority: Authority):
         tls = internal_server_tls(authority.settings("auth"))
         async with served(gate.app, tls=tls) as serving:
             _, writer = await asyncio.open_connection("127.0.0.1", serving.port("public"))
 
-            taken = await seconds(asyncio.create_task(serving.stop(within_seconds=10)))
+            taken = await seconds(asyncio.create_task(serving.stop(within_seconds=30)))
 
             writer.close()
-        assert taken < 1
+        assert taken < PATIENCE_SECONDS
 
     async def test_cancels_who_is_not_done_in_time_with_an_answer(
         self, gate: Gate, serving: Serving, client: httpx.AsyncClient
