@@ -8,11 +8,32 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from common.errors import unavailable
 from common.ids import new_id
 from common.jobs import Job, JobKind, Runner, enqueue
-from common.postgres.context import Context
+from common.postgres.context import AsUser, Context
 from common.postgres.engine import Database
+from tests.support.installation import Installation
 from tests.support.waiting import eventually
+
+
+class Cut(Database):
+    """The real database, out of reach while `away`."""
+
+    away = False
+
+    async def begin(self, as_user: AsUser) -> Any:
+        if self.away:
+            raise unavailable("database.unavailable", "The database does not answer.")
+        return await super().begin(as_user)
+
+
+@pytest.fixture
+async def cut(installation: Installation) -> AsyncIterator[Cut]:
+    settings = installation.database_settings("auth", "worker")
+    database = Cut(settings, service="auth", application_name="cut")
+    yield database
+    await database.close()
 
 
 class Running:
@@ -105,7 +126,7 @@ Start = Callable[..., Running]
 
 
 @pytest.fixture
-async def start(database: Database) -> AsyncIterator[Start]:
+async def start(database: Database, cut: Cut) -> AsyncIterator[Start]:
     """Starts a runner that polls often; what a test leaves running is stopped."""
     started: list[Running] = []
 
@@ -116,6 +137,7 @@ async def start(database: Database) -> AsyncIterator[Start]:
         return running
 
     yield start_one
+    cut.away = False
     for running in started:
         if not running.task.done():
             await running.stop()

@@ -5,26 +5,13 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from common.clock import utc_now
-from common.errors import unavailable
 from common.ids import new_id
 from common.jobs import JobKind
-from common.postgres.engine import Database
 from tests.support.waiting import eventually, throughout
 
 _EFFECT = sa.text(
     "INSERT INTO audit_log (id, actor, action, user_id) VALUES (:id, 'job', 'effect', :user_id)"
 )
-
-
-class Cut(Database):
-    """The real database, out of reach while `away`."""
-
-    away = False
-
-    async def begin(self, as_user):
-        if self.away:
-            raise unavailable("database.unavailable", "The database does not answer.")
-        return await super().begin(as_user)
 
 
 class TestRunner:
@@ -132,22 +119,18 @@ class TestRunner:
         assert {job.user_id for job in work.begun} == {user_id, other}
         work.may_end.set()
 
-    async def test_waits_for_a_database_that_is_away(self, installation, jobs, start, work):
+    async def test_waits_for_a_database_that_is_away(self, cut, jobs, start, work):
         work.may_end.set()
-        cut = Cut(installation.database_settings("auth", "worker"), service="auth", application_name="cut")
         cut.away = True
-        running = start(JobKind("test", work), on=cut)
+        start(JobKind("test", work), on=cut)
         job_id = await jobs.make()
         await throughout(lambda: not work.begun, seconds=0.2)
 
         cut.away = False
 
         await jobs.ended(job_id, "succeeded")
-        await running.stop()
-        await cut.close()
 
-    async def test_writes_the_result_when_the_database_is_back(self, installation, jobs, start, work):
-        cut = Cut(installation.database_settings("auth", "worker"), service="auth", application_name="cut")
+    async def test_writes_the_result_when_the_database_is_back(self, cut, jobs, start, work):
         work.result = "kept"
         running = start(JobKind("test", work), on=cut)
         job_id = await jobs.make()
@@ -161,8 +144,6 @@ class TestRunner:
         row = await jobs.ended(job_id, "succeeded")
         assert row["result"] == '"kept"'
         assert len(work.begun) == 1
-        await running.stop()
-        await cut.close()
 
 
 class TestStopping:

@@ -80,7 +80,7 @@ _EXTEND = sa.text("""
     FROM unnest(CAST(:ids AS uuid[]), CAST(:claims AS uuid[]), CAST(:untils AS timestamptz[]))
          AS held (id, claim, until)
     WHERE jobs.id = held.id AND jobs.claim = held.claim
-    RETURNING jobs.id, cancel_requested_at
+    RETURNING jobs.id, jobs.claim, cancel_requested_at
 """)
 
 NO_LIMIT = 2**31 - 1
@@ -130,8 +130,8 @@ async def end_without_run(tx: Transaction, kind: JobKind, *, now: datetime) -> l
     return list(ended.scalars())
 
 
-async def extend(tx: Transaction, extensions: Sequence[Extension]) -> dict[UUID, bool]:
-    """The jobs that are still ours, and of each whether cancelling was asked for; what is missing is lost."""
+async def extend(tx: Transaction, extensions: Sequence[Extension]) -> dict[tuple[UUID, UUID], bool]:
+    """By job and claim what is still ours, and whether cancelling was asked for; what is missing is lost."""
     kept = await tx.execute(
         _EXTEND,
         {
@@ -140,7 +140,7 @@ async def extend(tx: Transaction, extensions: Sequence[Extension]) -> dict[UUID,
             "untils": [one.until for one in extensions],
         },
     )
-    return {row.id: row.cancel_requested_at is not None for row in kept}
+    return {(row.id, row.claim): row.cancel_requested_at is not None for row in kept}
 
 
 def progress_of(stored: object) -> Progress | None:

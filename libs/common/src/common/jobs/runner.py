@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from uuid import UUID
 
 import structlog
 
@@ -87,7 +86,7 @@ class Runner:
         self._new_id = new_id
         self._on_turn = on_turn
         self._carrier = Carrier(database, clock=clock, chance=chance)
-        self._held: dict[UUID, Held] = {}
+        self._held: set[Held] = set()
         self._carried: set[asyncio.Task[None]] = set()
         self._next_count = 0.0
 
@@ -129,7 +128,7 @@ class Runner:
 
     async def _claim(self) -> tuple[list[Job], datetime]:
         claimed: list[Job] = []
-        running = Counter(held.kind.name for held in self._held.values())
+        running = Counter(held.kind.name for held in self._held)
         async with self._database.transaction(as_user=Context.SYSTEM) as tx:
             now = self._clock()
             next_at = now + self._poll
@@ -148,15 +147,18 @@ class Runner:
 
     def _start(self, job: Job) -> None:
         held = Held(job, self._kinds[job.kind], Control(self._database, job), until=job.claim_until)
-        self._held[job.id] = held
+        for former in self._held:
+            if former.job.id == job.id:
+                # its lease ran out here as for everybody else, and nobody has told its body yet
+                former.stop_body(Stop.LOST)
+        self._held.add(held)
         task = asyncio.create_task(self._carrier.carry(held), name=f"job-{job.kind}-{job.id}")
         self._carried.add(task)
         task.add_done_callback(lambda ended: self._ended(held, ended))
 
     def _ended(self, held: Held, task: asyncio.Task[None]) -> None:
         self._carried.discard(task)
-        if self._held.get(held.job.id) is held:
-            del self._held[held.job.id]
+        self._held.discard(held)
         self._wake.set()
 
     async def _wait(self, stopped: asyncio.Task[bool], seconds: float) -> None:
@@ -175,20 +177,23 @@ class Runner:
                 await self._count()
 
     async def _extend_all(self) -> None:
-        held = list(self._held.values())
+        held = list(self._held)
         if not held:
             return
         now = self._clock()  # read before the send: the lease is never shorter than we believe
-        until = {one.job.id: now + timedelta(seconds=one.kind.lease_seconds) for one in held}
-        wanted = [Extension(one.job.id, one.job.claim, until[one.job.id]) for one in held]
+        wanted = [
+            Extension(one.job.id, one.job.claim, now + timedelta(seconds=one.kind.lease_seconds))
+            for one in held
+        ]
         async with self._database.transaction(as_user=Context.SYSTEM) as tx:
             kept = await extend(tx, wanted)
-        for one in held:
-            if one.job.id not in kept:
+        for one, extension in zip(held, wanted, strict=True):
+            cancel_requested = kept.get((one.job.id, one.job.claim))
+            if cancel_requested is None:
                 one.stop_body(Stop.LOST)
                 continue
-            one.until = until[one.job.id]
-            if kept[one.job.id]:
+            one.until = extension.until
+            if cancel_requested:
                 self._cancel(one)
 
     def _cancel(self, held: Held) -> None:
@@ -202,7 +207,7 @@ class Runner:
     def _let_go_of_expired(self) -> None:
         """Without an answer of the database a lease ends for us when it may have ended for others."""
         now = self._clock()
-        for held in self._held.values():
+        for held in self._held:
             if held.until <= now:
                 held.stop_body(Stop.LOST)
 
@@ -220,7 +225,7 @@ class Runner:
 
     async def _hand_back(self) -> None:
         """Bounded: a body that does not let go is left behind, and its job waits until the lease is over."""
-        for held in self._held.values():
+        for held in self._held:
             held.stop_body(Stop.STOPPING)
         if self._carried:
             _, stuck = await asyncio.wait(set(self._carried), timeout=_BODY_END_SECONDS)
