@@ -2,7 +2,6 @@ import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 
 import httpx
 import pytest
@@ -11,29 +10,8 @@ from quartet_cli.stack import Part, Stack, open_stack, stack_file
 from quartet_cli.stack.asking import client_context
 from quartet_cli.stack.description import HOST
 from quartet_cli.stack.nginx import gateway_part
+from tests.support.upstream import Upstream
 from tests.support.waiting import eventually
-
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-
-@dataclass
-class Upstream:
-    """A service that keeps what it was sent and answers what a test lays down; None hangs up."""
-
-    answer: bytes | None = OK
-    received: list[bytes] = field(default_factory=list)
-    writers: list[asyncio.StreamWriter] = field(default_factory=list)
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.received.append(await reader.readuntil(b"\r\n\r\n"))
-        self.writers.append(writer)
-        if self.answer is None:
-            writer.transport.abort()
-        else:
-            writer.write(self.answer)
-
-    def request_line(self) -> str:
-        return self.received[-1].partition(b"\r\n")[0].decode()
 
 
 async def _answers(part: Part) -> bool:

@@ -8,7 +8,7 @@ from common.problems import ProblemDocument
 from quartet_cli.stack import Stack
 from quartet_cli.stack.asking import client_context
 from quartet_cli.stack.description import HOST
-from tests.integration.gateway.conftest import Upstream
+from tests.support.upstream import Upstream
 from tests.support.waiting import eventually
 
 

@@ -2,13 +2,10 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from common.contracts.topics import SERVICES
 from common.ids import new_id
 from common.postgres.engine import Database
 from tests.support.installation import Installation
 from tests.support.services import SCHEMAS
-
-each_service = pytest.mark.parametrize("service", SERVICES)
 
 Pools = Callable[..., Database]
 

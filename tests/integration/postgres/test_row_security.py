@@ -3,9 +3,11 @@
 import asyncpg
 import pytest
 
+from common.contracts.topics import SERVICES
 from common.ids import new_id
 from common.postgres.context import Context
-from tests.integration.postgres.conftest import each_service
+
+each_service = pytest.mark.parametrize("service", SERVICES)
 
 _TABLES = """
 select c.relname as name, c.relispartition as is_partition, c.relrowsecurity as enabled,
