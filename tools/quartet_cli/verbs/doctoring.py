@@ -77,7 +77,7 @@ def _programs() -> Iterator[Finding]:
 
 
 def _ports(*, running: bool) -> Iterator[Finding]:
-    """One for all ports that are free, one for each that somebody else holds."""
+    """Of a stack that does not run, all must be free."""
     path = stack_file(DEVELOPMENT)
     chosen = os.environ.get(SETTING)
     if chosen or not path.exists():
@@ -91,9 +91,11 @@ def _ports(*, running: bool) -> Iterator[Finding]:
     taken = {name: port for name, port in ports.items() if not is_free(port)}
     if not taken:
         yield Finding("ports", ok=True, detail=f"{span} are free ({SETTING} moves them)")
-    for name, port in taken.items():
-        detail = f"{port} for {name} is held by {holder_of(port) or 'another program'}"
-        yield Finding("ports", ok=False, detail=detail, cure=f"Set {SETTING} to the first of 100 free ports")
+        return
+    name, port = next(iter(taken.items()))
+    more = f", and {len(taken) - 1} more are held" if len(taken) > 1 else ""
+    detail = f"{port} for {name} is held by {holder_of(port) or 'another program'}{more}"
+    yield Finding("ports", ok=False, detail=detail, cure=f"Set {SETTING} to the first of 100 free ports")
 
 
 def _disk() -> Finding:

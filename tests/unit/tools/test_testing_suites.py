@@ -1,0 +1,143 @@
+import io
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from quartet_cli.testing_suites import running
+from quartet_cli.testing_suites.run import Result, last_line
+from quartet_cli.testing_suites.running import Counts, Outcome, count, run_step, short
+from quartet_cli.testing_suites.suites import Form, Step, all_suites, environment
+from quartet_cli.verbs.progress import Progress
+
+JUNIT = '<testsuites><testsuite tests="{tests}" failures="1" errors="1" skipped="2"/></testsuites>'
+
+
+@pytest.fixture(autouse=True)
+def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(running, "REPORTS", tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def said() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def progress(said: io.StringIO) -> Progress:
+    return Progress(Console(file=said, width=200))
+
+
+def python(code: str, results: Path | None = None) -> Step:
+    return Step("one", (sys.executable, "-S", "-c", code), results)
+
+
+def run(step: Step, progress: Progress, seconds: float = 10.0) -> Outcome:
+    return run_step(step, environment={"TOLD": "yes"}, seconds=seconds, progress=progress)
+
+
+class TestStep:
+    def test_passes_when_its_command_ends_well_and_keeps_its_output_to_itself(
+        self, progress: Progress, said: io.StringIO, reports: Path
+    ):
+        outcome = run(python("import os; print('told', os.environ['TOLD'])"), progress)
+
+        assert outcome.ok
+        assert "told yes" not in said.getvalue()
+        assert (reports / "one.log").read_text() == "told yes\n"
+
+    def test_that_fails_shows_what_its_command_wrote(self, progress: Progress, said: io.StringIO):
+        outcome = run(python("print('line 3: [wrong]'); raise SystemExit(4)"), progress)
+
+        assert (outcome.ok, outcome.what) == (False, "ended with 4")
+        assert "line 3: [wrong]" in said.getvalue()
+
+    def test_that_hangs_is_killed(self, progress: Progress):
+        outcome = run(python("import signal; signal.pause()"), progress, seconds=0.1)
+
+        assert (outcome.ok, outcome.what) == (False, "was killed after 0.1 s")
+
+    def test_that_runs_no_test_has_not_passed(self, progress: Progress, reports: Path):
+        outcome = run(python("pass", results=reports / "none.xml"), progress)
+
+        assert (outcome.ok, outcome.what) == (False, "ran no test")
+
+    def test_whose_program_is_missing_fails(self, progress: Progress):
+        outcome = run(Step("one", ("/nowhere/ruff",)), progress)
+
+        assert not outcome.ok
+        assert "cannot be run" in outcome.what
+
+    def test_is_not_swayed_by_settings_of_a_shell(self, progress: Progress, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setenv("QUARTET_STACK", "/somebody/elses/stack.json")
+        monkeypatch.setenv("PYTEST_ADDOPTS", "-k nothing")
+
+        outcome = run(
+            python("import os; assert not {'QUARTET_STACK', 'PYTEST_ADDOPTS'} & set(os.environ)"), progress
+        )
+
+        assert outcome.ok
+
+
+class TestCount:
+    def test_takes_errors_outside_a_test_for_failures(self, tmp_path: Path):
+        (tmp_path / "results.xml").write_text(JUNIT.format(tests=10))
+
+        assert count(tmp_path / "results.xml") == Counts(passed=6, failed=2, skipped=2)
+
+    def test_of_a_file_that_is_not_whole_is_nothing(self, tmp_path: Path):
+        (tmp_path / "results.xml").write_text("<testsuites><testsu")
+
+        assert count(tmp_path / "results.xml") == Counts()
+
+
+class TestLastLine:
+    def test_leaves_out_numbers_of_nothing(self):
+        passed = Outcome("unit", ok=True, seconds=1, counts=Counts(passed=7, skipped=1))
+
+        told = last_line([Result("unit", [passed], 1.0)], 12.34)
+
+        assert told == "7 passed, 1 skipped, all passed in 12.3 s"
+
+    def test_of_checks_alone_counts_nothing(self):
+        wrong = Outcome("ruff", ok=False, seconds=1, counts=Counts(), what="ended with 1")
+
+        assert last_line([Result("lint", [wrong], 1.0)], 2.0) == "failed: lint in 2.0 s"
+
+    def test_names_a_suite_that_had_no_stack(self):
+        assert last_line([Result("e2e", (), 1.0, error="no stack")], 2.0) == "failed: e2e in 2.0 s"
+
+
+class TestShort:
+    def test_tells_how_far_pytest_is(self):
+        assert short("........................  [ 45%]") == "running, 45%"
+
+
+class TestSuites:
+    def test_that_touch_servers_have_stacks_apart_from_the_one_of_up(self):
+        stacks = {suite.name: suite.stack for suite in all_suites(Form())}
+
+        assert stacks == {
+            "lint": None,
+            "unit": None,
+            "contracts": None,
+            "integration": "test",
+            "migrations": "test",
+            "e2e": "e2e",
+            "faults": "faults",
+        }
+
+    def test_are_told_of_the_long_form(self):
+        told = environment(Path("/stack.json"), Form(long=True, seed=7, minutes=1.5))
+
+        assert told["QUARTET_STACK"] == "/stack.json"
+        assert (told["QUARTET_TEST_LONG"], told["QUARTET_TEST_SEED"], told["QUARTET_TEST_MINUTES"]) == (
+            "1",
+            "7",
+            "1.5",
+        )
+
+    def test_without_a_stack_are_told_of_none(self):
+        assert "QUARTET_STACK" not in environment(None, Form())
