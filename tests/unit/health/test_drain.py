@@ -81,7 +81,7 @@ class TestTheDrain:
         )
 
         drain.begin("test")
-        await running
+        await asyncio.wait_for(running, timeout=10)
 
         assert steps.taken == ["fails", "hangs", "pools"]
 
