@@ -6,6 +6,8 @@ import pytest
 
 from common.housekeeping import Housekeeping, Task, common_tasks
 from common.housekeeping.months import Month
+from common.housekeeping.partitions import keep_partitions
+from common.housekeeping.tasks import TABLES
 from common.ids import new_id
 from common.postgres.context import Context
 from tests.support.waiting import eventually
@@ -113,6 +115,17 @@ class TestPartitions:
 
         assert await partitions() == {"inbox_y2041m06", "audit_log_y2041m05", "audit_log_y2041m06"}
         assert await superuser.fetchval("select event_id from auth.inbox_default") == stray
+
+    async def test_are_left_to_the_worker_that_is_making_them(self, database, databases, partitions):
+        async with database.transaction(as_user=Context.SYSTEM) as first:
+            await keep_partitions(first, TABLES, now=NOW)
+            async with (
+                asyncio.timeout(1.5),
+                databases("auth", "worker").transaction(as_user=Context.SYSTEM) as second,
+            ):
+                await keep_partitions(second, TABLES, now=NOW)
+
+        assert len(await partitions()) == 4
 
     async def test_are_made_once_when_two_workers_keep_house(self, databases, partitions):
         workers = [databases("auth", "worker") for _ in range(2)]
