@@ -24,7 +24,7 @@ from common.postgres.engine import Database, Transaction
 from common.settings import KafkaSettings
 from tests.support.factories import user_registered
 from tests.support.messaging import each, effect, running, versions
-from tests.support.streams import Streams
+from tests.support.streams import PARTITIONS, Streams
 from tests.support.waiting import eventually
 
 SLOW_DRAIN = ConsumerSettings(drain_seconds=3600.0)
@@ -81,6 +81,21 @@ class TestDeadLetters:
         assert await versions(superuser) == {str(key): [1, 2, 3]}
         assert await superuser.fetchval("select count(*) from profile.parked_keys") == 0
         assert await letters.find(Selection()) == []
+
+    async def test_a_stopped_message_that_comes_again_still_has_one_effect(
+        self,
+        letters: DeadLetters,
+        key: UUID,
+        consumer: Consumer,
+        streams: Streams,
+        superuser: asyncpg.Connection,
+    ):
+        for letter in await letters.find(Selection(key=str(key))):
+            await streams.send(user_registered(key, event_id=letter.event_id, version=9))
+        await _run_to_the_end(consumer_again(consumer))
+        await letters.replay(Selection(key=str(key)), actor="operator")
+
+        assert await versions(superuser) == {str(key): [1, 2, 3]}
 
     async def test_each_replay_is_audited_with_its_effect(
         self, letters: DeadLetters, key: UUID, superuser: asyncpg.Connection
@@ -251,7 +266,7 @@ def consumer_again(consumer: Consumer) -> Consumer:
 
 async def _run_to_the_end(consumer: Consumer) -> None:
     async with running(consumer):
-        await eventually(lambda: consumer.progress and consumer.lag == 0)
+        await eventually(lambda: len(consumer.progress) == PARTITIONS and consumer.lag == 0)
 
 
 async def _count(superuser: asyncpg.Connection, number: int) -> bool:

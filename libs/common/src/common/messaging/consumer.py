@@ -101,8 +101,6 @@ class Consumer:
         )
         self._committing = asyncio.Lock()
         self._progress: dict[TopicPartition, PartitionProgress] = {}
-        self.seen_at: float | None = None
-        """Monotonic; when Kafka last answered a fetch."""
         self.broker = KafkaBroker(
             kafka.bootstrap,
             security=BaseSecurity(ssl_context=names.ssl_context(kafka)),
@@ -260,4 +258,3 @@ class Consumer:
             progress[tp] = PartitionProgress(topic, tp.partition, highwater, position, moved_at)
             metrics.CONSUMER_LAG.labels(topic, tp.partition).set(progress[tp].lag)
         self._progress = progress
-        self.seen_at = now

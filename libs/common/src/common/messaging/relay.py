@@ -127,13 +127,15 @@ class Relay:
         finally:
             keeper.cancel()
             await asyncio.wait([keeper])
-            metrics.RELAY_LEADING.set(0)
+            for gauge in (metrics.RELAY_LEADING, metrics.OUTBOX_ROWS, metrics.OUTBOX_OLDEST_AGE):
+                gauge.set(0)
             log.info("relay.led", holder=str(self.lease.holder))
 
     async def _relay_while_held(self, stop: asyncio.Event) -> None:
         backoff, failures, empty = Backoff(first_seconds=0.1, most_seconds=5.0), 0, 0
         while not stop.is_set() and self.lease.held:
             self._hint.clear()
+            await self._sweep_when_due()
             try:
                 await self.channel.open()
                 sent = await self._relay_batch()
@@ -192,11 +194,18 @@ class Relay:
             empty += 1
 
     async def _something_waits(self) -> bool:
-        now = asyncio.get_running_loop().time()
+        if await self._sweep_when_due():
+            return True
         async with self._database.transaction(as_user=Context.SYSTEM) as tx:
-            if now - self._swept_at < self._settings.sweep_seconds:
-                found = await tx.execute(sa.text(_PROBE), {"low": self._sent_up_to - _BEHIND})
-                return bool(found.scalar_one())
+            found = await tx.execute(sa.text(_PROBE), {"low": self._sent_up_to - _BEHIND})
+            return bool(found.scalar_one())
+
+    async def _sweep_when_due(self) -> bool:
+        """Counts without a lower bound, also while Kafka takes nothing: then the age is what shows it."""
+        now = asyncio.get_running_loop().time()
+        if now - self._swept_at < self._settings.sweep_seconds:
+            return False
+        async with self._database.transaction(as_user=Context.SYSTEM) as tx:
             swept = (await tx.execute(sa.text(_SWEEP))).one()
         self._swept_at = now
         metrics.OUTBOX_ROWS.set(swept.waiting)
