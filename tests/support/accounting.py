@@ -96,7 +96,7 @@ def telling(record: "ConsumerRecord[bytes, bytes]") -> Telling:
     )
 
 
-async def tellings(streams: Streams, topic: Topic, keys: Iterable[UUID]) -> dict[str, list[Telling]]:
+async def tellings(streams: Streams, topic: Topic | str, keys: Iterable[UUID]) -> dict[str, list[Telling]]:
     """What the topic tells about these keys, each key's in the order of the topic."""
     found: dict[str, list[Telling]] = {str(key): [] for key in keys}
     for record in await streams.consume_all(topic):

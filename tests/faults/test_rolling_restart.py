@@ -1,0 +1,149 @@
+"""SIGTERM to each kind of process under load: no request fails, no message is lost or has its effect twice.
+
+The stack has one process of each kind, and nobody else to send requests to while it restarts. An api is
+therefore shown with a second one beside it and callers that go where `/readyz` says 200, as they do behind a
+load balancer. The workers that are told to leave are the stack's own.
+"""
+
+import asyncio
+import random
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from common.contracts.topics import SERVICES, USERS
+from common.messaging.backoff import elapses
+from quartet_cli.stack import Stack
+from quartet_cli.topics import LOCAL_PARTITIONS
+from tests.support.accounting import LISTENERS, accounts, incomplete, parked, tellings, waiting
+from tests.support.gateway import PASSWORD, Gateway, Newcomer
+from tests.support.instances import beside, metric
+from tests.support.parts import WORKERS, Parts, probe
+from tests.support.traffic import Registrations, Requests
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.usefixtures("everything_is_well")
+
+DELAY_SECONDS = 3.0
+LOOK_SECONDS = 0.1
+PATHS = {
+    "profile": "/api/v1/profile/me",
+    "calendar": "/api/v1/calendar/categories",
+    "chat": "/api/v1/chat/usage",
+}
+
+
+class Balancer:
+    """Sends each request to one of those that were ready when it last looked."""
+
+    def __init__(self, targets: dict[str, str]) -> None:
+        self._targets = targets
+        """Where requests go, by where readiness is asked."""
+        self._ready = set(targets)
+
+    def choose(self) -> str:
+        return self._targets[random.choice(sorted(self._ready))]
+
+    @asynccontextmanager
+    async def looking(self) -> AsyncIterator[None]:
+        stop = asyncio.Event()
+        looking = [asyncio.create_task(self._look(probe_url, stop)) for probe_url in self._targets]
+        try:
+            yield
+        finally:
+            stop.set()
+            await asyncio.gather(*looking)
+
+    async def _look(self, probe_url: str, stop: asyncio.Event) -> None:
+        while await elapses(LOOK_SECONDS, unless=stop):
+            ready = await probe(probe_url, "readyz") == 200
+            (self._ready.add if ready else self._ready.discard)(probe_url)
+
+
+class TestApis:
+    async def test_that_leave_fail_no_request(self, stack, parts, gateway):
+        ada = await gateway.newcomer()
+        await eventually(lambda: _arrived(gateway, ada), within=30)
+        async with asyncio.TaskGroup() as all_at_once:
+            leaving = [all_at_once.create_task(_leave(stack, parts, name, ada)) for name in SERVICES]
+
+        for outcomes in (task.result() for task in leaving):
+            answered = {outcome.partition(" of ")[0] for outcome in outcomes}
+            assert answered == {"200"}, outcomes
+            assert len(outcomes) == 2, outcomes
+
+
+async def _leave(stack: Stack, parts: Parts, service: str, who: Newcomer) -> Counter[str]:
+    """How requests to two instances ended of which one was told to leave meanwhile."""
+    own = f"http://127.0.0.1:{stack.ports[f'{service}-api']}"
+    async with (
+        beside(stack, service, "api", DRAIN_DELAY_SECONDS=str(DELAY_SECONDS)) as leaver,
+        httpx.AsyncClient(trust_env=False, timeout=20) as client,
+    ):
+        balancer = Balancer({parts.probe_url(f"{service}-api"): own, leaver.probe_url: leaver.url})
+        load = Requests(_request(client, balancer.choose, service, who))
+        async with balancer.looking(), load.flowing():
+            await load.more(20)
+            leaver.send(signal.SIGTERM)
+            assert await leaver.ended() == 0
+            await load.more(10)
+    return load.outcomes
+
+
+def _request(
+    client: httpx.AsyncClient, choose: Callable[[], str], service: str, who: Newcomer
+) -> Callable[[], Awaitable[str]]:
+    async def ask() -> str:
+        target = choose()
+        if service == "auth":
+            body = {"email": who.email, "password": PASSWORD}
+            answer = await client.post(f"{target}/api/v1/auth/login", json=body)
+        else:
+            answer = await client.get(f"{target}{PATHS[service]}", headers=who.authorization)
+        return f"{answer.status_code} of {target}"
+
+    return ask
+
+
+async def _arrived(gateway: Gateway, who: Newcomer) -> bool:
+    answers = [await gateway.get(path, who) for path in PATHS.values()]
+    return {answer.status_code for answer in answers} == {200}
+
+
+class TestWorkers:
+    async def test_that_leave_lose_and_double_nothing(self, stack, parts, operator, topics):
+        load = Registrations(stack)
+        async with load.flowing():
+            await load.accepted_more(10)
+            left = [parts.send(name, signal.SIGTERM) for name in WORKERS]
+            await load.accepted_more(10)
+            await eventually(lambda: not any(one.is_alive() for one in left), within=30)
+            await parts.well()
+            await load.accepted_more(5)
+        await eventually(lambda: _nothing(incomplete(operator, load.prefix)), within=60)
+        await eventually(lambda: _nothing(waiting(operator)))
+        users = [account.user_id for account in await accounts(operator, load.prefix)]
+        told = await tellings(topics, USERS, users)
+        twice = {name: await _delivered_twice(parts, name) for name in LISTENERS}
+
+        assert set(load.answers) == {"202"}, load.answers
+        assert len(users) == len(load.accepted)
+        assert {key: len(found) for key, found in told.items() if len(found) != 1} == {}
+        assert all(number <= LOCAL_PARTITIONS for number in twice.values()), twice
+        assert await parked(operator) == {}
+
+
+async def _delivered_twice(parts: Parts, service: str) -> float | None:
+    """By the worker that started anew: whatever the one before had done and not committed."""
+    url = parts.probe_url(f"{service}-worker")
+    return await metric(url, "quartet_consumed_total", topic=USERS.name, result="duplicate")
+
+
+async def _nothing(found: Awaitable[object]) -> bool:
+    answer = await found
+    assert not answer, answer
+    return True
