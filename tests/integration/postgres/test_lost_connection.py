@@ -9,6 +9,7 @@ from common.errors import Kind, QuartetError
 from common.postgres import connection as connection_module
 from common.postgres import engine as engine_module
 from common.postgres.context import Context
+from common.postgres.timeouts import COMMAND_SECONDS
 from tests.integration.postgres.proxy import Proxy, proxy_to
 from tests.integration.postgres.rows import count, write
 from tests.support.waiting import eventually
@@ -52,6 +53,12 @@ def short(monkeypatch):
 
 async def nothing(_tx) -> None:
     pass
+
+
+async def soon(database, work) -> None:
+    """Well before the time limit of any other statement."""
+    async with asyncio.timeout(COMMAND_SECONDS / 2):
+        await database.in_transaction(Context.SYSTEM, work)
 
 
 def is_unavailable(error: QuartetError) -> bool:
@@ -136,7 +143,7 @@ class TestSilentNetwork:
         proxy.silent = True
 
         with pytest.raises(QuartetError) as refused:
-            await through(proxy.port).in_transaction(Context.SYSTEM, nothing)
+            await soon(through(proxy.port), nothing)
 
         assert is_unavailable(refused.value)
 
@@ -145,7 +152,7 @@ class TestSilentNetwork:
         proxy.silent = True
 
         with pytest.raises(QuartetError) as refused:
-            await database.in_transaction(Context.SYSTEM, nothing)
+            await soon(database, nothing)
 
         assert is_unavailable(refused.value)
         assert idle.driver.is_closed()
@@ -158,7 +165,7 @@ class TestSilentNetwork:
             proxy.silent = True
 
         with pytest.raises(QuartetError) as refused:
-            await database.in_transaction(Context.SYSTEM, work)
+            await soon(database, work)
 
         assert is_unavailable(refused.value)
         assert idle.driver.is_closed()
@@ -173,7 +180,7 @@ class TestSilentNetwork:
             raise LookupError
 
         with pytest.raises(LookupError):
-            await database.in_transaction(Context.SYSTEM, work)
+            await soon(database, work)
 
         assert (idle.driver.is_closed(), database.pool.checked_out) == (True, 0)
 

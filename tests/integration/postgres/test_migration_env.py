@@ -38,7 +38,7 @@ class TestEnv:
 
         command.upgrade(config, "head")
 
-    def test_refuses_a_pooler(self, installation, monkeypatch):
+    def test_refuses_a_pooler(self, installation, monkeypatch, capsys):
         environment = installation.stack.process_environment("auth", "migrate", installation.worker)
         for name, value in (environment | {"DATABASE_POOLER": "transaction"}).items():
             monkeypatch.setenv(name, value)
@@ -46,8 +46,11 @@ class TestEnv:
         from auth_service import migrate
         from auth_service.storage.tables import SCHEMA
 
-        with pytest.raises(MigrationRefusedError, match="direct connection"):
+        with pytest.raises(SystemExit) as ended:
             migrations.main(SCHEMA, migrate.__file__, ["--plan"])
+
+        assert ended.value.code == 1
+        assert "DATABASE_POOLER must be none" in capsys.readouterr().err
 
     def test_refuses_a_folder_without_migrations(self, tmp_path):
         with pytest.raises(MigrationRefusedError, match="--migrations"):

@@ -19,6 +19,7 @@ from alembic.script import ScriptDirectory
 from common.postgres.access import OWNER_SETTING, access_hash, access_sql
 from common.postgres.tables import Schema
 from common.postgres.timeouts import MIGRATION_LOCK_SECONDS, MIGRATION_STATEMENT_SECONDS
+from common.postgres.tls import DatabaseUrlError
 from common.postgres.url import libpq_url
 from common.settings import DatabaseSettings, MigrationSettings
 
@@ -40,7 +41,13 @@ def main(schema: Schema, package_file: str, arguments: list[str] | None = None) 
     down = verbs.add_parser("downgrade", help="undo revisions")
     down.add_argument("revision", nargs="?", default="-1")
     given = parser.parse_args(arguments)
-    config = _config(given.migrations or _folder(package_file))
+    try:
+        _carry_out(schema, given, _config(given.migrations or _folder(package_file)))
+    except (MigrationRefusedError, DatabaseUrlError) as error:
+        parser.exit(1, f"{schema.service}: {error}\n")
+
+
+def _carry_out(schema: Schema, given: argparse.Namespace, config: Config) -> None:
     if given.sql:
         command.upgrade(config, "head", sql=True)
         return
@@ -91,7 +98,7 @@ def run_env(schema: Schema) -> None:
 def find_drift(schema: Schema, connection: sa.Connection) -> list[Any]:
     """What the tables in code have and the database has not, and the other way round."""
     migration = MigrationContext.configure(
-        connection, opts={"include_object": _is_declared, "compare_server_default": True}
+        connection, opts={"include_object": _declared(schema), "compare_server_default": True}
     )
     return list(compare_metadata(migration, schema.metadata))
 
@@ -114,20 +121,25 @@ def _options(schema: Schema) -> dict[str, Any]:
         "target_metadata": schema.metadata,
         "version_table": _VERSION_TABLE,
         "version_table_schema": schema.service,
-        "include_object": _is_declared,
+        "include_object": _declared(schema),
     }
 
 
-def _is_declared(
-    _item: object, name: str | None, kind: str, reflected: bool, compared: object | None
-) -> bool:
-    # partitions come and go by themselves, and only their parents are declared
-    return not (
-        kind == "table"
-        and reflected
-        and compared is None
-        and (name == _VERSION_TABLE or str(name).startswith(("inbox_", "audit_log_")))
+def _declared(schema: Schema) -> Callable[..., bool]:
+    """What is compared: partitions come and go by themselves, and only their parents are declared."""
+    parents = tuple(
+        f"{table.name}_"
+        for table in schema.metadata.tables.values()
+        if table.dialect_options["postgresql"]["partition_by"]
     )
+
+    def is_declared(
+        _item: object, name: str | None, kind: str, reflected: bool, compared: object | None
+    ) -> bool:
+        not_ours = name == _VERSION_TABLE or str(name).startswith(parents)
+        return not (kind == "table" and reflected and compared is None and not_ours)
+
+    return is_declared
 
 
 @contextmanager
