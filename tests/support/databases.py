@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, redirect_stdout
+from typing import Any
 
 import asyncpg
 import pytest
@@ -47,7 +48,12 @@ class Cleaning:
     async def prepare(cls, connection: asyncpg.Connection) -> "Cleaning":
         tables = [row["name"] for row in await connection.fetch(_LIST_TABLES, list(SERVICES))]
         # replica: neither the order of the tables nor what they refer to matters
-        statements = ["set local session_replication_role = replica", *(f"delete from {t}" for t in tables)]
+        statements = [
+            "set local session_replication_role = replica",
+            # whatever a test left open shall fail the next one, not hold up the run
+            "set local lock_timeout = '10s'",
+            *(f"delete from {table}" for table in tables),
+        ]
         await connection.execute("create schema seeded")
         for table in tables:
             if await connection.fetchval(f"select exists (select from {table})"):
@@ -174,10 +180,10 @@ async def databases(installation: Installation, superuser: asyncpg.Connection) -
     """
     made: list[tuple[str, Database]] = []
 
-    def make(service: str = "auth", process: Process = "worker", **options: object) -> Database:
+    def make(service: str = "auth", process: Process = "worker", **options: Any) -> Database:
         settings = installation.database_settings(service, process)
         name = f"{service}-{process}"
-        database = Database(settings, service=service, application_name=name, **options)  # type: ignore[arg-type]
+        database = Database(settings, service=service, application_name=name, **options)
         made.append((name, database))
         return database
 

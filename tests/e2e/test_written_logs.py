@@ -1,4 +1,4 @@
-"""What a whole run left in the logs: enough to follow a request, and nothing secret."""
+"""What the whole run left in the logs, so it comes last by its name: enough to follow a request, no secret."""
 
 import json
 from pathlib import Path
