@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
+from sqlalchemy.exc import DBAPIError
 
 from common.errors import Kind, QuartetError
 from common.postgres import connection as connection_module
@@ -113,6 +114,18 @@ class TestLostConnection:
             await database.in_transaction(Context.SYSTEM, work)
 
         assert is_unavailable(refused.value)
+
+    async def test_whose_error_is_swallowed_is_told_at_the_end(self, database, proxy: Proxy):
+        async def work(tx) -> None:
+            proxy.doom()
+            with pytest.raises(DBAPIError):
+                await write(tx, None)
+
+        with pytest.raises(QuartetError) as refused:
+            await database.in_transaction(Context.SYSTEM, work)
+
+        assert is_unavailable(refused.value)
+        assert database.pool.checked_out == 0
 
     async def test_of_a_killed_backend_is_a_passing_fault(self, pools, superuser):
         database = pools(pool_size=1)

@@ -102,7 +102,7 @@ class Database:
         return pooled
 
     async def commit(self, pooled: Pooled) -> None:
-        wake: set[str] | None = pooled.connection.info.pop(_WAKE, None)
+        wake = _named_for_waking(pooled)
         try:
             await pooled.driver.commit()
         except Exception as error:
@@ -152,10 +152,7 @@ class Database:
             raise known from error
 
     async def _roll_back(self, pooled: Pooled) -> None:
-        sync = pooled.connection.sync_connection
-        if sync is not None and not sync.invalidated:
-            # SQLAlchemy invalidates when a statement is cancelled, and refuses `info` from then on
-            pooled.connection.info.pop(_WAKE, None)
+        _named_for_waking(pooled)
         try:
             if not pooled.driver.is_closed():
                 await pooled.driver.roll_back()
@@ -184,6 +181,12 @@ class Database:
         connection = await self._engine.connect()
         raw = await connection.get_raw_connection()
         return Pooled(connection, cast("ContextConnection", raw.driver_connection))
+
+
+def _named_for_waking(pooled: Pooled) -> set[str] | None:
+    """Once. SQLAlchemy invalidates a connection whose statement is cancelled, and then refuses `info`."""
+    sync = pooled.connection.sync_connection
+    return None if sync is None or sync.invalidated else sync.info.pop(_WAKE, None)
 
 
 class _InTransaction:
