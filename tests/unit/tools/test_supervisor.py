@@ -277,6 +277,19 @@ class TestStop:
                 ["stopped auth-worker", "stopped auth-api"],
             )
 
+    async def test_of_all_is_in_order_through_work_that_is_done_once(self, tmp_path: Path):
+        parts = (
+            part("database", tmp_path),
+            just_runs("roles", tmp_path, "", one_shot=True, needs=("database",)),
+            part("pooler", tmp_path, needs=("roles",)),
+        )
+        async with supervised(*parts, state=tmp_path) as supervisor:
+            await supervisor.up()
+
+            assert await supervisor.restart([]) == []
+
+            assert notes(tmp_path)[2:4] == ["stopped pooler", "stopped database"]
+
     async def test_of_an_unknown_part_names_the_known_ones(self, tmp_path: Path):
         async with supervised(part("database", tmp_path), state=tmp_path) as supervisor:
             with pytest.raises(RefusedError, match="no part databse; there are: database"):

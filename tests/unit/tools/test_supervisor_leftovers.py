@@ -17,7 +17,7 @@ from quartet_cli.supervisor.records import Record, Records, end_left_over, left_
 from quartet_cli.supervisor.resident import IDENTITY
 from tests.support.repository import ROOT
 from tests.support.waiting import eventually
-from tests.unit.tools.tiny_parts import WAITS
+from tests.unit.tools.tiny_parts import WAITS, notes
 
 PARTS = "tests.unit.tools.tiny_parts:described"
 
@@ -77,6 +77,7 @@ class TestKilledSupervisor:
         assert here.down()
 
         assert all(has_ended(process) for process in before.values())
+        assert notes(here.state)[-2:] == ["stopped api", "stopped database"]
         assert not here.down()
 
 

@@ -46,11 +46,13 @@ class Supervised:
         found.close()
         return True
 
-    def start(self, factory: str, argument: str) -> bool:
+    def start(self, factory: str, argument: str, *, tell: Tell = tell_nobody) -> bool:
         """A supervisor answers when this returns; True when it was started here and had not run before."""
         self.state.mkdir(parents=True, exist_ok=True)
         if self.is_running():
             return False
+        if self._supervisor() is None:
+            end_left_over(self.state, tell=lambda name: tell(_stopping(name)))
         pid = self._launch(factory, argument)
         try:
             code = self._wait_for_answer(pid)
@@ -117,15 +119,19 @@ class Supervised:
 
     def down(self, *, tell: Tell = tell_nobody) -> bool:
         """Nothing of the stack runs when this returns; False when nothing ran before either."""
-        running = read_json(self.state / IDENTITY)
-        supervisor = Identity.from_json(cast("dict[str, Any]", running)) if running else None
-        found = supervisor is not None and supervisor.is_alive()
-        if found:
+        supervisor = self._supervisor()
+        if supervisor is not None:
             with contextlib.suppress(SupervisorError, ConnectionError):
                 self.ask({"verb": "down"}, tell=tell)
-            _end(cast("Identity", supervisor))
+            _end(supervisor)
         left = end_left_over(self.state, tell=lambda name: tell(_stopping(name)))
-        return found or bool(left)
+        return supervisor is not None or bool(left)
+
+    def _supervisor(self) -> Identity | None:
+        """The one that runs, whether it answers or not."""
+        found = read_json(self.state / IDENTITY)
+        identity = Identity.from_json(cast("dict[str, Any]", found)) if found else None
+        return identity if identity is not None and identity.is_alive() else None
 
     def left_over(self) -> list[str]:
         """Parts that a killed supervisor left running."""

@@ -3,7 +3,7 @@
 import asyncio
 import time
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 
 from quartet_cli.stack.part import Part
@@ -58,6 +58,7 @@ class Keeper:
         records: Records,
         done: Done,
         needs: Callable[[], Awaitable[None]],
+        all_needs: Sequence[str],
         changed: Callable[["Keeper"], None],
         back_off: BackOff,
     ) -> None:
@@ -72,6 +73,7 @@ class Keeper:
         self._records = records
         self._done = done
         self._needs = needs
+        self._all_needs = tuple(all_needs)
         self._changed = changed
         self._back_off = back_off
         self._task: asyncio.Task[None] | None = None
@@ -184,7 +186,7 @@ class Keeper:
     def _record(self) -> None:
         if self.child is not None:
             stop = (int(self.part.stop_signal), self.part.stop_seconds)
-            self._records.put(Record(self.part.name, self.child.identity, *stop))
+            self._records.put(Record(self.part.name, self.child.identity, *stop, needs=self._all_needs))
 
     async def _until_exit(self) -> None:
         assert self.child is not None  # noqa: S101 - spawned in the line before

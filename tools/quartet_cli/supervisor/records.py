@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from quartet_cli.supervisor.processes import Identity
 RECORDS = "processes.json"
 DONE = "done.json"
 KILL_SECONDS = 5.0
+PAUSE_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,8 @@ class Record:
     identity: Identity
     stop_signal: int
     stop_seconds: float
+    needs: tuple[str, ...] = ()
+    """All that must outlive it, through one-shots too."""
 
 
 class Records:
@@ -64,32 +68,33 @@ def left_over(state: Path) -> list[Record]:
     found: list[Record] = []
     for entry in read_json(state / RECORDS) or []:
         identity = Identity.from_json(entry["identity"])
-        record = Record(entry["name"], identity, entry["stop_signal"], entry["stop_seconds"])
+        stop = (entry["stop_signal"], entry["stop_seconds"], tuple(entry["needs"]))
+        record = Record(entry["name"], identity, *stop)
         if record.identity.is_alive():
             found.append(record)
     return found
 
 
 def end_left_over(state: Path, *, tell: Callable[[str], None] = lambda _: None) -> Sequence[Record]:
-    """Ends them in reverse order of their start, each with its own signal and patience."""
+    """Ends each after those that need it, with its own signal and patience; what stays deaf is killed."""
     records = left_over(state)
-    for record in reversed(records):
-        tell(record.name)
-        record.identity.send(signal.Signals(record.stop_signal))
-        if not _gone(record.identity, record.stop_seconds):
-            record.identity.send(signal.SIGKILL)
-            _gone(record.identity, KILL_SECONDS)
+    remaining = {record.name: record for record in records}
+    patience: dict[str, float] = {}
+    while remaining:
+        needed = {need for record in remaining.values() for need in record.needs}
+        for name in [name for name in remaining if name not in needed]:
+            record = remaining[name]
+            if not record.identity.is_alive() or time.monotonic() > patience.get(name, inf) + KILL_SECONDS:
+                del remaining[name]
+            elif name not in patience:
+                tell(name)
+                patience[name] = time.monotonic() + record.stop_seconds
+                record.identity.send(signal.Signals(record.stop_signal))
+            elif time.monotonic() > patience[name]:
+                record.identity.send(signal.SIGKILL)
+        time.sleep(PAUSE_SECONDS)
     (state / RECORDS).unlink(missing_ok=True)
     return records
-
-
-def _gone(identity: Identity, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while identity.is_alive():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 class Done:

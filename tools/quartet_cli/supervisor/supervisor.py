@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import time
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any
 from quartet_cli.stack.part import Part
 from quartet_cli.supervisor import output
 from quartet_cli.supervisor.keeper import BackOff, Keeper, State
+from quartet_cli.supervisor.order import all_needs, in_order
+from quartet_cli.supervisor.orphans import reap_orphans
 from quartet_cli.supervisor.ports import complaint
 from quartet_cli.supervisor.processes import tree_bytes
 from quartet_cli.supervisor.records import Done, Records
@@ -29,16 +30,18 @@ class RefusedError(Exception):
 class Supervisor:
     def __init__(self, parts: Sequence[Part], state: Path, *, back_off: BackOff | None = None) -> None:
         records, done = Records(state), Done(state)
+        self._all_needs = all_needs(in_order(parts))
         self.keepers = {
             part.name: Keeper(
                 part,
                 records=records,
                 done=done,
                 needs=lambda part=part: self._wait_for(part.needs),
+                all_needs=sorted(self._all_needs[part.name]),
                 changed=self._tell,
                 back_off=back_off or BackOff(),
             )
-            for part in _in_order(parts)
+            for part in in_order(parts)
         }
         self.ended = asyncio.Event()
         self._listeners: set[asyncio.Queue[Event]] = set()
@@ -139,7 +142,7 @@ class Supervisor:
         stopped = {name: asyncio.Event() for name in names}
 
         async def stop(name: str) -> None:
-            needing = [one for one in names if name in self.keepers[one].part.needs]
+            needing = [one for one in names if name in self._all_needs[one]]
             for one in needing:
                 await stopped[one].wait()
             try:
@@ -207,48 +210,3 @@ def _event(keeper: Keeper) -> Event:
         "seconds": round(time.monotonic() - keeper.started_at, 3),
         "reason": keeper.reason,
     }
-
-
-def _in_order(parts: Sequence[Part]) -> list[Part]:
-    """As given, but each after what it needs; an unknown need or a circle is an error at once."""
-    named = {part.name: part for part in parts}
-    ordered: dict[str, Part] = {}
-
-    def place(part: Part, above: tuple[str, ...]) -> None:
-        if part.name in above:
-            raise ValueError(f"parts need each other in a circle: {' -> '.join((*above, part.name))}")
-        for need in part.needs:
-            if need not in named:
-                raise ValueError(f"{part.name} needs {need}, which is no part of this stack")
-            place(named[need], (*above, part.name))
-        ordered[part.name] = part
-
-    for part in parts:
-        place(part, ())
-    return list(ordered.values())
-
-
-def reap_orphans(ours: set[int], seen_before: set[int]) -> set[int]:
-    """Reaps children of dead parts that were handed to us; returns those dead now, to be reaped next time.
-
-    Twice, because a helper process of some library may be dead for a moment before its own caller reaps it.
-    """
-    dead = {pid for pid in _children() if pid not in ours and _is_zombie(pid)}
-    for pid in dead & seen_before:
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(pid, os.WNOHANG)
-    return dead - seen_before
-
-
-def _children() -> list[int]:
-    found: list[int] = []
-    for path in Path("/proc/self/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            found += [int(pid) for pid in path.read_text().split()]
-    return found
-
-
-def _is_zombie(pid: int) -> bool:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    return False

@@ -78,7 +78,7 @@ def _raise_unless_ok(
 
 
 def _start_supervisor(here: Supervised, factory: str, description: Path, progress: Progress) -> None:
-    if here.start(factory, str(description)):
+    if here.start(factory, str(description), tell=progress.tell):
         return
     if here.ask({"verb": "status"}).get("code") == code_fingerprint(description):
         return

@@ -13,6 +13,7 @@ from quartet_cli.supervisor.protocol import Message
 
 ENDS = {"ready", "done", "failed", "restarting", "stopped"}
 BAD = {"failed", "restarting"}
+SILENCE_SECONDS = 15.0
 
 
 class Progress:
@@ -21,7 +22,7 @@ class Progress:
     def __init__(self, console: Console | None = None) -> None:
         # Standard output is for results, which somebody may read by program.
         self._console = console or Console(stderr=True, highlight=False)
-        self._started = time.monotonic()
+        self._started = self._said = time.monotonic()
         self._under_way: dict[str, tuple[str, float]] = {}
         self._live = Live(
             get_renderable=self._lines, console=self._console, refresh_per_second=8, transient=True
@@ -43,6 +44,7 @@ class Progress:
         return time.monotonic() - self._started
 
     def say(self, text: str) -> None:
+        self._said = time.monotonic()
         self._console.print(f"{self.seconds:6.1f} s  {escape(text)}", soft_wrap=True)
 
     def begin(self, name: str, what: str) -> None:
@@ -69,12 +71,19 @@ class Progress:
     def tell(self, message: Message) -> None:
         """An event of the supervisor; what had happened before the request is not told again."""
         if message["event"] != "part":
+            self._remind()
             return
         name, state = str(message["name"]), str(message["state"])
         if state not in ENDS:
             self.begin(name, state)
         elif not self._is_old_news(message):
             self.end(name, state, reason=str(message["reason"]) if state in BAD else "")
+
+    def _remind(self) -> None:
+        """Where no line is live, a long silence is broken by what it is about."""
+        busy = [name for name, (what, _) in self._under_way.items() if what != "waiting"]
+        if busy and not self.is_live and time.monotonic() - self._said > SILENCE_SECONDS:
+            self.say(f"… {', '.join(busy)}")
 
     def _is_old_news(self, message: Message) -> bool:
         if message["state"] == "stopped":
