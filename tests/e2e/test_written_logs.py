@@ -1,4 +1,4 @@
-"""What the whole run left in the logs, so it comes last by its name: enough to follow a request, no secret."""
+"""What the whole run left in the logs (last, by its name): enough to follow a request, and no secret."""
 
 import json
 from pathlib import Path
