@@ -60,7 +60,7 @@ class TestACheck:
     async def test_that_does_not_answer_in_time_has_failed(self, check: Check, neighbour: Neighbour):
         neighbour.answers.clear()
 
-        result = await check.result()
+        result = await asyncio.wait_for(check.result(), timeout=5)
 
         assert not result.healthy
         assert result.detail == "no answer within 0.05 s"
