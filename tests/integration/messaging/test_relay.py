@@ -1,6 +1,7 @@
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from uuid import UUID
 
@@ -231,15 +232,30 @@ class TestRelay:
     async def test_only_the_holder_of_the_lease_sends(
         self, auth: Database, new_relay: Callable[..., Relay], superuser: asyncpg.Connection
     ):
+        holder = new_id()
         await superuser.execute(
-            "insert into auth.relay_lease values (0, $1, now() + interval '1 hour', 1)", new_id()
+            "insert into auth.relay_lease values (0, $1, now() + interval '1 hour', 1)", holder
         )
         await put(auth, 1, key=new_id())
 
         async with running(new_relay(), new_relay()):
-            await throughout(lambda: _is(waiting(superuser), 1), seconds=0.4)
+            await throughout(lambda: _holds(superuser, holder), seconds=0.8)
+            assert await waiting(superuser) == 1
             await superuser.execute("update auth.relay_lease set until = now()")
             await eventually(lambda: is_empty(superuser))
+
+    async def test_a_leader_that_lost_its_lease_unawares_sends_nothing(
+        self, auth: Database, new_relay: Callable[..., Relay], superuser: asyncpg.Connection
+    ):
+        relay = new_relay(settings=replace(QUICK, lease_seconds=60.0, renew_seconds=60.0))
+
+        async with running(relay):
+            await put(auth, 1, key=new_id())
+            await eventually(lambda: is_empty(superuser))
+            await superuser.execute("update auth.relay_lease set holder = $1", new_id())
+            await put(auth, 1, key=new_id())
+            await eventually(lambda: not relay.lease.held)
+            assert await waiting(superuser) == 1
 
     async def test_ends_its_transaction_before_it_waits_for_kafka(
         self,
@@ -319,16 +335,24 @@ class TestChannel:
         )
         topic = streams.name_of(USERS)
 
-        await older.open()
-        await older.send([Outgoing(topic, b"key", b"first", [])])
-        await newer.open()
-        with pytest.raises(ChannelError):
-            await older.send([Outgoing(topic, b"key", b"stale", [])])
-        await newer.send([Outgoing(topic, b"key", b"second", [])])
+        async with closing(older, newer):
+            await older.open()
+            await older.send([Outgoing(topic, b"key", b"first", [])])
+            await newer.open()
+            with pytest.raises(ChannelError):
+                await older.send([Outgoing(topic, b"key", b"stale", [])])
+            await newer.send([Outgoing(topic, b"key", b"second", [])])
 
         assert [message.value for message in await streams.consume_all(USERS)] == [b"first", b"second"]
-        await older.close()
-        await newer.close()
+
+
+@asynccontextmanager
+async def closing(*channels: Channel) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        for channel in channels:
+            await channel.close()
 
 
 class TestLease:
@@ -371,6 +395,10 @@ async def _count_up(tx: Transaction, key: UUID) -> None:
 
 async def _is(number: object, wanted: int) -> bool:
     return await number == wanted  # type: ignore[misc]
+
+
+async def _holds(superuser: asyncpg.Connection, holder: UUID) -> bool:
+    return await superuser.fetchval("select holder = $1 from auth.relay_lease", holder)
 
 
 async def _waits_for_a_lock(superuser: asyncpg.Connection) -> bool:
