@@ -17,7 +17,7 @@ from common.messaging import metrics
 from common.messaging.backoff import Backoff, elapses
 from common.messaging.channel import Channel, ChannelError, Outgoing
 from common.messaging.failures import database_is_away
-from common.messaging.hints import Wakeups, first_of
+from common.messaging.hints import Wakeups
 from common.messaging.lease import HELD, Lease
 from common.postgres.context import Context
 from common.postgres.engine import Database
@@ -42,7 +42,7 @@ _READ = """
 _DELETE = "DELETE FROM outbox WHERE position = ANY(CAST(:positions AS bigint[]))"
 
 # Only asks whether there is something: dead rows below the mark are not walked through at each poll.
-_PROBE = "SELECT EXISTS (SELECT FROM outbox WHERE position > :low)"
+_PROBE = "SELECT EXISTS (SELECT FROM outbox WHERE position > $1)"
 _BEHIND = 10_000
 
 _SWEEP = """
@@ -121,12 +121,13 @@ class Relay:
         metrics.RELAY_LEADING.set(1)
         # A new leader always makes a new producer: starting it fences the one before.
         self.channel.discard()
-        keeper = asyncio.create_task(self._keep_the_lease())
+        beside = [asyncio.create_task(self._keep_the_lease()), asyncio.create_task(self._wake_at(stop))]
         try:
             await self._relay_while_held(stop)
         finally:
-            keeper.cancel()
-            await asyncio.wait([keeper])
+            for task in beside:
+                task.cancel()
+            await asyncio.wait(beside)
             for gauge in (metrics.RELAY_LEADING, metrics.OUTBOX_ROWS, metrics.OUTBOX_OLDEST_AGE):
                 gauge.set(0)
             log.info("relay.led", holder=str(self.lease.holder))
@@ -188,7 +189,7 @@ class Relay:
                 pause = self._settings.fastest_poll_seconds * (1 if empty == 1 else 2)
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
-                    await first_of(self._hint, stop)
+                    await self._hint.wait()
             if self._hint.is_set() or await self._something_waits():
                 return
             empty += 1
@@ -196,9 +197,8 @@ class Relay:
     async def _something_waits(self) -> bool:
         if await self._sweep_when_due():
             return True
-        async with self._database.transaction(as_user=Context.SYSTEM) as tx:
-            found = await tx.execute(sa.text(_PROBE), {"low": self._sent_up_to - _BEHIND})
-            return bool(found.scalar_one())
+        async with self._database.read_transaction(as_user=Context.SYSTEM) as connection:
+            return bool(await connection.fetchval(_PROBE, self._sent_up_to - _BEHIND))
 
     async def _sweep_when_due(self) -> bool:
         """Counts without a lower bound, also while Kafka takes nothing: then the age is what shows it."""
@@ -211,6 +211,10 @@ class Relay:
         metrics.OUTBOX_ROWS.set(swept.waiting)
         metrics.OUTBOX_OLDEST_AGE.set(swept.age)
         return swept.waiting > 0
+
+    async def _wake_at(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._hint.set()
 
     async def _keep_the_lease(self) -> None:
         while True:
