@@ -99,15 +99,15 @@ class TestLastLine:
 
         told = last_line([Result("unit", [passed], 1.0)], 12.34)
 
-        assert told == "7 passed, 1 skipped, all passed in 12.3 s"
+        assert told == "7 passed, 1 skipped in 12.3 s"
 
     def test_of_checks_alone_counts_nothing(self):
         wrong = Outcome("ruff", ok=False, seconds=1, counts=Counts(), what="ended with 1")
 
-        assert last_line([Result("lint", [wrong], 1.0)], 2.0) == "failed: lint in 2.0 s"
+        assert last_line([Result("lint", [wrong], 1.0)], 2.0) == "not passed: lint in 2.0 s"
 
     def test_names_a_suite_that_had_no_stack(self):
-        assert last_line([Result("e2e", (), 1.0, error="no stack")], 2.0) == "failed: e2e in 2.0 s"
+        assert last_line([Result("e2e", (), 1.0, error="no stack")], 2.0) == "not passed: e2e in 2.0 s"
 
 
 class TestShort:

@@ -130,5 +130,6 @@ def last_line(results: Sequence[Result], seconds: float) -> str:
     told = {"failed": counts.failed, "passed": counts.passed, "skipped": counts.skipped}
     parts = [f"{number} {word}" for word, number in told.items() if number]
     broken = [result.suite for result in results if not result.ok]
-    verdict = f"failed: {', '.join(broken)}" if broken else "all passed"
-    return f"{', '.join([*parts, verdict])} in {seconds:.1f} s"
+    if broken:
+        parts.append(f"not passed: {', '.join(broken)}")
+    return f"{', '.join(parts or ['all passed'])} in {seconds:.1f} s"
