@@ -4,7 +4,6 @@ import asyncpg
 import pytest
 
 from tests.support.databases import create_bare_database, drop_database
-from tests.support.fixtures import *  # noqa: F403  # pytest finds fixtures by their names here
 from tests.support.installation import Installation
 
 

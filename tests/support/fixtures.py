@@ -1,4 +1,4 @@
-"""All that a suite on real servers needs; its conftest imports everything from here."""
+"""The plugin that offers fixtures to all suites; nothing is started before a test asks for it."""
 
 from tests.support.caches import redis, redis_clients
 from tests.support.databases import cleaned_by, database, databases, superuser
