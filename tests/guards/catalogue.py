@@ -1,0 +1,191 @@
+"""Every guard with the test that fails without it; docs/guards.md is written from this."""
+
+from tests.guards.guard import Guard
+
+_PG = "tests/integration/postgres"
+_MSG = "tests/integration/messaging"
+_JOBS = "tests/integration/jobs"
+
+POSTGRES = (
+    Guard(
+        "asyncpg keeps no statements behind a transaction pooler",
+        "postgres/engine.py",
+        'arguments["statement_cache_size"] = 0',
+        "pass",
+        f"{_PG}/test_statement_names.py::TestStatements::test_on_the_driver_s_connection_do_too",
+    ),
+    Guard(
+        "SQLAlchemy keeps no statements behind a transaction pooler",
+        "postgres/engine.py",
+        'arguments["prepared_statement_cache_size"] = 0',
+        "pass",
+        f"{_PG}/test_statement_names.py::TestCaches"
+        "::test_are_off_and_statements_have_no_name_behind_a_transaction_pooler",
+    ),
+    Guard(
+        "FORCE ROW LEVEL SECURITY",
+        "postgres/access.py",
+        'yield f"alter table {name} force row level security;\\n"',
+        'yield ""',
+        "tests/unit/postgres/test_access.py",
+    ),
+    Guard(
+        "a connection whose BEGIN failed is terminated",
+        "postgres/connection.py",
+        "timeout=BEGIN_SECONDS)\n        except BaseException:\n            self.terminate()\n",
+        "timeout=BEGIN_SECONDS)\n        except BaseException:\n",
+        f"{_PG}/test_lost_connection.py::TestSilentNetwork::test_ends_a_begin",
+    ),
+    Guard(
+        "COMMIT's answer is read: a swallowed error is no silent rollback",
+        "postgres/connection.py",
+        '        if answer != "COMMIT":\n            raise TransactionAbortedError(answer)\n',
+        "        del answer\n",
+        f"{_PG}/test_transaction.py::TestTransaction"
+        "::test_that_swallows_a_failed_statement_is_an_error_not_a_silent_rollback",
+    ),
+    Guard(
+        "the role is part of BEGIN",
+        "postgres/context.py",
+        "; SET LOCAL ROLE {role_name(service, as_user)}",
+        "; SELECT '{role_name(service, as_user)}'",
+        f"{_PG}/test_transaction.py::TestTransaction::test_runs_as_whom_it_says",
+    ),
+    Guard(
+        "migrations refuse to run where the owner would see nothing",
+        "postgres/migrations.py",
+        'if found != "yes":',
+        "if False:",
+        f"{_PG}/test_migration_env.py::TestEnv::test_refuses_to_run_when_the_owner_would_see_nothing",
+    ),
+)
+
+MESSAGING = (
+    Guard(
+        "the inbox row: an event that comes twice has one effect",
+        "messaging/delivery.py",
+        "                if message.event_id not in fresh:\n",
+        "                if message.event_id is None:\n",
+        f"{_MSG}/test_consumer.py::TestConsumer::test_a_message_that_comes_twice_has_one_effect",
+    ),
+    Guard(
+        "the relay's advisory lock: batches of two leaders do not overlap",
+        "messaging/relay.py",
+        "if not guard.alone:",
+        "if guard.alone is None:",
+        f"{_MSG}/test_relay.py::TestRelay::test_waits_while_a_batch_of_another_leader_is_open",
+    ),
+    Guard(
+        "the lease: only its holder sends",
+        "messaging/relay.py",
+        "if not guard.held:",
+        "if guard.held is None:",
+        f"{_MSG}/test_relay.py::TestRelay::test_a_leader_that_lost_its_lease_unawares_sends_nothing",
+    ),
+    Guard(
+        "the fence: a paused leader's producer is refused",
+        "messaging/channel.py",
+        "transactional_id=self._transactional_id,\n",
+        'transactional_id=f"{self._transactional_id}-{id(self)}",\n',
+        f"{_MSG}/test_relay.py::TestChannel::test_an_older_leader_can_no_longer_send",
+    ),
+    Guard(
+        "ORDER BY position: rows are sent in the order of commits",
+        "messaging/relay.py",
+        "(SELECT * FROM outbox ORDER BY position LIMIT :rows)",
+        "(SELECT * FROM outbox LIMIT :rows)",
+        f"{_MSG}/test_relay.py::TestRelay::test_sends_in_the_order_of_positions_however_rows_lie",
+    ),
+    Guard(
+        "the lock in record(): positions of a key are drawn one writer after the other",
+        "messaging/outbox.py",
+        "count(pg_advisory_xact_lock(name))",
+        "count(name)",
+        f"{_MSG}/test_relay.py::TestRecord::test_the_second_writer_of_a_key_waits_for_the_first",
+    ),
+    Guard(
+        "the rebalance listener waits for what is in flight",
+        "messaging/rebalance.py",
+        "        await self.wait_for_lanes()\n        # Only",
+        "        # Only",
+        f"{_MSG}/test_consumer.py::TestHandover::test_partitions_are_not_given_away_while_work_is_in_flight",
+    ),
+    Guard(
+        "a poison message parks its key and nothing else",
+        "messaging/delivery.py",
+        "if (message.topic, message.key) in parked:",
+        "if False:",
+        f"{_MSG}/test_consumer.py::TestParking::test_a_poison_message_stops_its_key_and_nothing_else",
+    ),
+    Guard(
+        "nothing is parked because the database is away",
+        "messaging/failures.py",
+        "return isinstance(error, QuartetError) and error.code in _AWAY",
+        "return False",
+        f"{_MSG}/test_consumer.py::TestParking::test_nothing_is_parked_while_the_database_is_away",
+    ),
+)
+
+JOBS = (
+    Guard(
+        "a job's end is written by whoever holds its claim",
+        "jobs/endings.py",
+        'claim = NULL, claim_until = NULL\n    WHERE id = :id AND claim = :claim\n""")\n\n_QUEUE',
+        'claim = NULL, claim_until = NULL\n    WHERE id = :id\n""")\n\n_QUEUE',
+        f"{_JOBS}/test_lease.py::TestClaim::test_of_another_stands_against_every_ending",
+    ),
+    Guard(
+        "progress never goes back",
+        "jobs/control.py",
+        "greatest(",
+        "coalesce(",
+        f"{_JOBS}/test_lease.py::TestProgress::test_never_goes_back",
+    ),
+    Guard(
+        "an unfinished job absorbs another of its kind and key",
+        "jobs/enqueue.py",
+        "    ON CONFLICT DO NOTHING\n",
+        "",
+        f"{_JOBS}/test_enqueue.py::TestEnqueue::test_an_unfinished_job_of_the_kind_and_key_absorbs_another",
+    ),
+)
+
+HTTP = (
+    Guard(
+        "the drain's delay: a process serves on after readiness began to fail",
+        "health/drain.py",
+        "timeout=self._settings.delay_seconds",
+        "timeout=0",
+        "tests/unit/health/test_drain.py::TestTheDrain::test_serves_on_for_the_delay",
+    ),
+    Guard(
+        "a leaving process says so before anything else changes",
+        "health/drain.py",
+        "            if self.draining:\n                raise Unwell",
+        "            if False:\n                raise Unwell",
+        "tests/unit/health/test_drain.py::TestTheDrain::test_is_unready_at_once",
+    ),
+    Guard(
+        "the algorithm of a token is not for the token to choose",
+        "http/tokens.py",
+        'if members.get("alg") != ALGORITHM:',
+        'if members.get("alg") is None:',
+        "tests/unit/http/test_tokens.py::TestAnAccessToken",
+    ),
+    Guard(
+        "a token of an ended session is refused, remembered or not",
+        "http/tokens.py",
+        "if principal.session_id in self._revoked:",
+        "if False:",
+        "tests/unit/http/test_tokens.py::TestARememberedToken::test_is_refused_once_its_session_ended",
+    ),
+    Guard(
+        "nobody is let in before the ended sessions are known",
+        "revocation.py",
+        "        if self._read_at is None:\n            raise",
+        "        if False:\n            raise",
+        "tests/integration/health/test_revocation.py::TestTheReader::test_lets_nobody_in_before_it_has_read",
+    ),
+)
+
+GUARDS = (*POSTGRES, *MESSAGING, *JOBS, *HTTP)
