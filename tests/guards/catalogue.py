@@ -87,7 +87,7 @@ MESSAGING = (
         "messaging/channel.py",
         "transactional_id=self._transactional_id,\n",
         'transactional_id=f"{self._transactional_id}-{id(self)}",\n',
-        f"{_MSG}/test_relay.py::TestChannel::test_an_older_leader_can_no_longer_send",
+        f"{_MSG}/test_leadership.py::TestChannel::test_an_older_leader_can_no_longer_send",
     ),
     Guard(
         "ORDER BY position: rows are sent in the order of commits",
