@@ -16,8 +16,8 @@ from quartet_cli.stack import stack_file
 from quartet_cli.stack.errors import StackError
 from quartet_cli.supervisor.client import SupervisorError
 from quartet_cli.testing_suites.running import Counts, Outcome, run_step
-from quartet_cli.testing_suites.suites import Form, StackName, Suite, environment
-from quartet_cli.verbs.lifecycle import WHOLE, bring_down, bring_up
+from quartet_cli.testing_suites.suites import REPORTS, Form, StackName, Suite, environment
+from quartet_cli.verbs.lifecycle import WHOLE, InterruptedUpError, alone, bring_down, bring_up
 from quartet_cli.verbs.progress import Progress
 
 
@@ -56,6 +56,8 @@ def _run_group(suites: Sequence[Suite], form: Form, progress: Progress) -> list[
     try:
         with _on(stack, progress) as description:
             return [_run(suite, environment(description, form), progress) for suite in suites]
+    except InterruptedUpError:
+        raise
     except (SupervisorError, StackError) as error:
         progress.say(f"the {stack} stack is not up: {error}")
         return [Result(suite.name, (), time.monotonic() - began, error="no stack") for suite in suites]
@@ -73,16 +75,23 @@ def _run(suite: Suite, told: dict[str, str], progress: Progress) -> Result:
 def _on(stack: StackName | None, progress: Progress) -> Generator[Path | None]:
     if stack is None:
         yield None
-    elif stack == testing.NAME:
+        return
+    with alone(REPORTS / f"{stack}.lock", progress, f"tests on the {stack} stack"), _up(stack, progress):
+        yield stack_file(stack)
+
+
+@contextmanager
+def _up(stack: StackName, progress: Progress) -> Generator[None]:
+    if stack == testing.NAME:
         with _servers(progress):
-            yield stack_file(stack)
+            yield
     else:
         # What an earlier run left behind must not decide what this one finds.
         bring_down(stack, progress=progress, erase=True)
         try:
             progress.say(f"starting a stack of its own for {stack}")
             bring_up(stack, factory=WHOLE, progress=progress)
-            yield stack_file(stack)
+            yield
         finally:
             bring_down(stack, progress=progress)
 

@@ -18,6 +18,10 @@ SERVERS = "quartet_cli.supervisor.factories:servers"
 DEVELOPMENT = "dev"
 
 
+class InterruptedUpError(SupervisorError):
+    """Somebody pressed Ctrl-C; whatever should have come after must not."""
+
+
 def supervised(name: str) -> Supervised:
     return Supervised(stack_file(name).parent)
 
@@ -40,7 +44,8 @@ def bring_up(name: str, *, factory: str, progress: Progress) -> Stack:
     here = supervised(name)
 
     def begin() -> None:
-        with _alone(here.state, progress):
+        # A second command then attaches to what the first has begun.
+        with alone(here.state / "up.lock", progress, "is preparing this stack"):
             open_stack(name, say=progress.say)
             _start_supervisor(here, factory, stack_file(name), progress)
 
@@ -56,10 +61,10 @@ def start_all(here: Supervised, begin: Callable[[], None], progress: Progress) -
         outcome = here.ask({"verb": "up"}, tell=progress.tell)
     except KeyboardInterrupt:
         if ran_before:
-            raise SupervisorError("interrupted; what was running goes on (./quartet status)") from None
+            raise InterruptedUpError("interrupted; what was running goes on (./quartet status)") from None
         progress.say("interrupted: stopping what was started")
         here.down(tell=progress.tell)
-        raise SupervisorError("interrupted; everything that was started is stopped again") from None
+        raise InterruptedUpError("interrupted; everything that was started is stopped again") from None
     _raise_unless_ok(outcome, started_here=not ran_before, here=here, progress=progress)
 
 
@@ -90,14 +95,14 @@ def _start_supervisor(here: Supervised, factory: str, description: Path, progres
 
 
 @contextmanager
-def _alone(state: Path, progress: Progress) -> Generator[None]:
-    """One command at a time prepares a stack; a second one then attaches to what the first has begun."""
-    state.mkdir(parents=True, exist_ok=True)
-    with (state / "up.lock").open("w") as lock:
+def alone(path: Path, progress: Progress, what: str) -> Generator[None]:
+    """One command at a time; others wait and say for whom."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            progress.say("waiting: another ./quartet is preparing this stack")
+            progress.say(f"waiting: another ./quartet {what}")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
