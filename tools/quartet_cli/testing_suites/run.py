@@ -43,8 +43,11 @@ def run_suites(suites: Sequence[Suite], form: Form) -> bool:
     began = time.monotonic()
     results: list[Result] = []
     with Progress() as progress:
-        for _, group in groupby(suites, key=lambda suite: suite.stack):
-            results += _run_group(list(group), form, progress)
+        try:
+            for _, group in groupby(suites, key=lambda suite: suite.stack):
+                results += _run_group(list(group), form, progress)
+        except KeyboardInterrupt:
+            raise InterruptedUpError("interrupted; every stack of these tests is stopped again") from None
     _sum_up(results, time.monotonic() - began)
     return all(result.ok for result in results)
 
