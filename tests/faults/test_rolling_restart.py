@@ -1,22 +1,20 @@
 """SIGTERM to each kind of process under load: no request fails, no message is lost or has its effect twice.
 
 The stack has one process of each kind, and nobody else to send requests to while it restarts. An api is
-therefore shown with a second one beside it and callers that go where `/readyz` says 200, as they do behind a
-load balancer. The workers that are told to leave are the stack's own.
+therefore shown with a second one beside it and callers that go where `/readyz` says 200, as a load balancer
+does. The workers that are told to leave are the stack's own.
 """
 
 import asyncio
 import random
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
 
 from common.contracts.topics import SERVICES, USERS
-from common.messaging.backoff import elapses
 from quartet_cli.stack import Stack
 from quartet_cli.topics import LOCAL_PARTITIONS
 from tests.support.accounting import LISTENERS, accounts, incomplete, parked, tellings, waiting
@@ -29,39 +27,11 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.usefixtures("everything_is_well")
 
 DELAY_SECONDS = 3.0
-LOOK_SECONDS = 0.1
 PATHS = {
     "profile": "/api/v1/profile/me",
     "calendar": "/api/v1/calendar/categories",
     "chat": "/api/v1/chat/usage",
 }
-
-
-class Balancer:
-    """Sends each request to one of those that were ready when it last looked."""
-
-    def __init__(self, targets: dict[str, str]) -> None:
-        self._targets = targets
-        """Where requests go, by where readiness is asked."""
-        self._ready = set(targets)
-
-    def choose(self) -> str:
-        return self._targets[random.choice(sorted(self._ready))]
-
-    @asynccontextmanager
-    async def looking(self) -> AsyncIterator[None]:
-        stop = asyncio.Event()
-        looking = [asyncio.create_task(self._look(probe_url, stop)) for probe_url in self._targets]
-        try:
-            yield
-        finally:
-            stop.set()
-            await asyncio.gather(*looking)
-
-    async def _look(self, probe_url: str, stop: asyncio.Event) -> None:
-        while await elapses(LOOK_SECONDS, unless=stop):
-            ready = await probe(probe_url, "readyz") == 200
-            (self._ready.add if ready else self._ready.discard)(probe_url)
 
 
 class TestApis:
@@ -84,9 +54,9 @@ async def _leave(stack: Stack, parts: Parts, service: str, who: Newcomer) -> Cou
         beside(stack, service, "api", DRAIN_DELAY_SECONDS=str(DELAY_SECONDS)) as leaver,
         httpx.AsyncClient(trust_env=False, timeout=20) as client,
     ):
-        balancer = Balancer({parts.probe_url(f"{service}-api"): own, leaver.probe_url: leaver.url})
-        load = Requests(_request(client, balancer.choose, service, who))
-        async with balancer.looking(), load.flowing():
+        targets = {parts.probe_url(f"{service}-api"): own, leaver.probe_url: leaver.url}
+        load = Requests(_request(client, targets, service, who))
+        async with load.flowing():
             await load.more(20)
             leaver.send(signal.SIGTERM)
             assert await leaver.ended() == 0
@@ -95,10 +65,15 @@ async def _leave(stack: Stack, parts: Parts, service: str, who: Newcomer) -> Cou
 
 
 def _request(
-    client: httpx.AsyncClient, choose: Callable[[], str], service: str, who: Newcomer
+    client: httpx.AsyncClient, targets: dict[str, str], service: str, who: Newcomer
 ) -> Callable[[], Awaitable[str]]:
+    """Goes where it was just told that somebody is ready; targets are given by where that is asked."""
+
     async def ask() -> str:
-        target = choose()
+        asked = random.choice(sorted(targets))
+        while await probe(asked, "readyz") != 200:
+            asked = random.choice(sorted(targets))
+        target = targets[asked]
         if service == "auth":
             body = {"email": who.email, "password": PASSWORD}
             answer = await client.post(f"{target}/api/v1/auth/login", json=body)

@@ -19,6 +19,8 @@ from tests.support.parts import probe
 from tests.support.waiting import eventually
 
 START_SECONDS = 60.0
+INHERITED = ("PATH", "PYTHONPATH")
+"""The second one so that a copy of the sources can be tried that lacks a guard."""
 FOLDERS = {entry.name: entry.folder for entry in ENTRIES}
 PACKAGES = {entry.name: entry.package for entry in ENTRIES}
 
@@ -64,7 +66,7 @@ async def beside(
         started = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", f"{PACKAGES[service]}.{module}"),
             cwd=stack.checkout / FOLDERS[service],
-            env=told | {"PATH": os.environ["PATH"]},
+            env=told | {name: os.environ[name] for name in INHERITED if name in os.environ},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -83,7 +85,7 @@ async def beside(
 
 async def metric(probe_url: str, name: str, **labels: str) -> float | None:
     """The sum over all samples with these labels; None when the process does not answer."""
-    async with httpx.AsyncClient(trust_env=False, timeout=2) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=2) as client:
         try:
             text = (await client.get(f"{probe_url}/metrics")).text
         except httpx.TransportError:
