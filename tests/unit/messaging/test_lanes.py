@@ -115,6 +115,16 @@ class TestLane:
 
         assert setup.delivery.parked == []
 
+    async def test_tells_that_it_waits_for_the_database(self, setup: Setup):
+        setup.delivery.failures[1] = [unavailable("database.unavailable", "gone")]
+        done = asyncio.create_task(setup.deliver(message(1)))
+
+        await eventually(lambda: setup.flow.waits_for_database == 1)
+        setup.delivery.failures.clear()
+        await done
+
+        assert setup.flow.waits_for_database == 0
+
     async def test_drops_what_was_handed_over(self, setup: Setup):
         stale = message(1, epoch=0)
         setup.flow.hand_over()

@@ -12,7 +12,7 @@ from common.clock import Clock, utc_now
 from common.composition.foundation import Foundation, foundation
 from common.errors import Kind, QuartetError
 from common.health.drain import Step
-from common.health.heartbeats import Beat, Heartbeats, kafka_check
+from common.health.heartbeats import Beat, Heartbeats, is_silent, kafka_check
 from common.health.watchdog import Progress
 from common.housekeeping import Housekeeping, common_tasks
 from common.http.app import create_app
@@ -81,7 +81,7 @@ async def _work(worker: Worker[SettingsT], settings: SettingsT) -> int:
         base.tasks.start("jobs", runner.run)
         base.tasks.start("housekeeping", housekeeping.run)
         if consumer is not None:
-            base.watchdog.watch(Progress(_positions(consumer)))
+            base.watchdog.watch(Progress(positions_of(consumer, pulse)))
             base.tasks.start("consumer", consumer.run)
         if worker.on_start is not None:
             base.tasks.start("on_start", _trying(worker.on_start, base, settings))
@@ -95,8 +95,12 @@ def _consumer(worker: Worker[SettingsT], settings: SettingsT, base: Foundation) 
     return Consumer(base.database, settings.kafka, worker.handlers(new_id, utc_now))
 
 
-def _positions(consumer: Consumer) -> Callable[[], Mapping[str, tuple[int, int]]]:
+def positions_of(consumer: Consumer, pulse: Pulse) -> Callable[[], Mapping[str, tuple[int, int]]]:
+    """None while Kafka or the database is away: whoever waits for them is not stuck."""
+
     def positions() -> Mapping[str, tuple[int, int]]:
+        if consumer.waits_for_database or is_silent(pulse.seen_at, utc_now()):
+            return {}
         return {f"{one.topic}/{one.partition}": (one.position, one.highwater) for one in consumer.progress}
 
     return positions

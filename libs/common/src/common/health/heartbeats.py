@@ -95,7 +95,7 @@ def worker_check(database: Database, *, clock: Clock = utc_now) -> Check:
         if not beating:
             raise Unwell("no worker has been heard of lately")
         seen = [beat.kafka_seen_at for beat in beating if beat.kafka_seen_at is not None]
-        if not seen or now - max(seen) > SILENT_AFTER:
+        if is_silent(max(seen, default=None), now):
             raise Unwell("the worker does not see Kafka")
         return f"lag {sum(beat.lag or 0 for beat in beating)}"
 
@@ -106,9 +106,12 @@ def kafka_check(seen_at: Callable[[], datetime | None], *, clock: Clock = utc_no
     """For the worker itself: the outbox and the topics keep what cannot move now."""
 
     async def ask() -> str:
-        seen = seen_at()
-        if seen is None or clock() - seen > SILENT_AFTER:
+        if is_silent(seen_at(), clock()):
             raise Unwell("Kafka has not been seen lately")
         return "seen"
 
     return Check("kafka", ask, severity=Severity.DEGRADING, fresh_seconds=1.0)
+
+
+def is_silent(seen_at: datetime | None, now: datetime) -> bool:
+    return seen_at is None or now - seen_at > SILENT_AFTER

@@ -117,6 +117,10 @@ class Consumer:
     def lag(self) -> int:
         return sum(partition.lag for partition in self._progress.values())
 
+    @property
+    def waits_for_database(self) -> bool:
+        return self._flow.waits_for_database > 0
+
     async def run(self, stop: asyncio.Event) -> None:
         """Ends when told to, with what is done committed and the group left, or with a part that crashes."""
         try:

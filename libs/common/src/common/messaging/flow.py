@@ -21,6 +21,8 @@ class Flow:
         self.leaving = asyncio.Event()
         """The partitions are about to be taken away: what runs may end, nothing is begun or waited for."""
         self.progressed = asyncio.Event()
+        self.waits_for_database = 0
+        """How many lanes stand still until the database is back."""
 
     def may_begin(self, message: Message) -> bool:
         return self.is_current(message) and not self.leaving.is_set()

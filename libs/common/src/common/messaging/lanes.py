@@ -131,7 +131,11 @@ class Lane:
         CONSUMER_RETRIES.labels("database").inc()
         if tries == 1:
             log.warning("consumer.database_away", error=str(error))
-        await elapses(self._settings.database.delay(tries), unless=self._flow.leaving)
+        self._flow.waits_for_database += 1
+        try:
+            await elapses(self._settings.database.delay(tries), unless=self._flow.leaving)
+        finally:
+            self._flow.waits_for_database -= 1
 
     async def _wait_to_retry(self, message: Message, failure: Failure, attempts: int) -> None:
         """Nothing more is fetched of the partition meanwhile; the group still hears from this worker."""
