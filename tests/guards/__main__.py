@@ -39,17 +39,18 @@ def _stands(guard: Guard, copy: Path) -> bool:
     if whole.count(guard.present) != 1:
         print(f"NOT FOUND ONCE  {guard.name}: {guard.path}")
         return False
-    passes_with = _run(guard.test, copy) == 0
+    with_it, said = _run(guard.test, copy)
     path.write_text(whole.replace(guard.present, guard.absent))
-    fails_without = _run(guard.test, copy) == _TESTS_FAILED
+    without_it, _ = _run(guard.test, copy)
     path.write_text(whole)
-    word = "held    " if passes_with and fails_without else "NOT HELD"
-    detail = "" if passes_with else " (fails with it, too)"
-    print(f"{word}  {guard.name}{detail}", flush=True)
-    return passes_with and fails_without
+    held = with_it == 0 and without_it == _TESTS_FAILED
+    detail = "" if with_it == 0 else f" (fails with it, too: {said})"
+    print(f"{'held    ' if held else 'NOT HELD'}  {guard.name}{detail}", flush=True)
+    return held
 
 
-def _run(test: str, copy: Path) -> int:
+def _run(test: str, copy: Path) -> tuple[int, str]:
+    """pytest's exit code and its last line."""
     packages = [copy / "libs/common/src"]
     packages += [copy / package.parent.relative_to(ROOT) for package in SERVICE_PACKAGES.values()]
     environment = os.environ | {
@@ -59,12 +60,13 @@ def _run(test: str, copy: Path) -> int:
     }
     command = (sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", test)
     try:
-        return subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, timeout=_SECONDS, check=False
-        ).returncode
+        ended = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=_SECONDS, check=False
+        )
     except subprocess.TimeoutExpired:
         # A test that hangs without its guard is as red as one that fails.
-        return _TESTS_FAILED
+        return _TESTS_FAILED, "hangs"
+    return ended.returncode, (ended.stdout.strip() or ended.stderr.strip()).rpartition("\n")[2]
 
 
 if __name__ == "__main__":
