@@ -2,6 +2,7 @@ import asyncio
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -11,13 +12,14 @@ from redis.asyncio import Redis
 
 from common.contracts.auth import UserRegistered
 from common.contracts.topics import USERS
+from common.errors import unavailable
 from common.ids import new_id
 from common.messaging import headers
 from common.messaging.channel import Channel, ChannelError, Outgoing
 from common.messaging.hints import Hints, Wakeups
 from common.messaging.outbox import EventTooLargeError, record
 from common.messaging.relay import Relay, RelaySettings
-from common.postgres.context import Context
+from common.postgres.context import AsUser, Context
 from common.postgres.engine import Database, Transaction
 from common.settings import KafkaSettings
 from tests.support.databases import Databases
@@ -81,6 +83,19 @@ class Refusing(Channel):
         raise ChannelError("away")
 
 
+class Late(Database):
+    """The real database, which keeps everybody waiting while it is `late`."""
+
+    late = True
+    asked = 0
+
+    async def begin(self, as_user: AsUser) -> Any:
+        self.asked += 1
+        if self.late:
+            raise unavailable("database.timeout", "The database took too long.")
+        return await super().begin(as_user)
+
+
 class TestRecord:
     async def test_what_is_rolled_back_is_never_sent(self, auth: Database, superuser: asyncpg.Connection):
         async def fail(tx: Transaction) -> None:
@@ -139,6 +154,11 @@ class TestRecord:
             async with auth.transaction(as_user=Context.SYSTEM) as tx:
                 await record(tx, user_registered(full_name="x" * 600_000))
 
+    async def test_a_key_that_could_not_be_parked_is_refused_before_the_commit(self, auth: Database):
+        with pytest.raises(EventTooLargeError):
+            async with auth.transaction(as_user=Context.SYSTEM) as tx:
+                await record(tx, replace(user_registered(), key="k" * 1_025))
+
     async def test_more_keys_than_the_lock_table_has_room_for_are_refused(self, auth: Database):
         with pytest.raises(ValueError, match="500 keys"):
             async with auth.transaction(as_user=Context.SYSTEM) as tx:
@@ -158,6 +178,24 @@ class TestRelay:
 
         (message,) = await streams.consume_all(USERS)
         assert headers.parse_event(message, {"user.registered": UserRegistered}) == event
+
+    async def test_outlives_a_database_that_takes_too_long(
+        self,
+        auth: Database,
+        new_relay: Callable[..., Relay],
+        installation: Installation,
+        superuser: asyncpg.Connection,
+    ):
+        await put(auth, 1, key=new_id())
+        database = Late(
+            installation.database_settings("auth", "worker"), service="auth", application_name="late"
+        )
+
+        async with running(new_relay(database)):
+            await eventually(lambda: database.asked > 2)
+            database.late = False
+            await eventually(lambda: is_empty(superuser))
+        await database.close()
 
     async def test_keeps_the_order_of_commits_of_a_key(
         self, auth: Database, new_relay: Callable[..., Relay], streams: Streams, superuser: asyncpg.Connection

@@ -16,7 +16,7 @@ from common.messaging import kafka as names
 from common.messaging import metrics
 from common.messaging.backoff import Backoff, elapses
 from common.messaging.channel import Channel, ChannelError, Outgoing
-from common.messaging.failures import database_is_away
+from common.messaging.failures import Failure, FailureKind, database_is_away
 from common.messaging.hints import Wakeups
 from common.messaging.lease import HELD, Lease
 from common.postgres.context import Context
@@ -105,10 +105,11 @@ class Relay:
                         await elapses(self._settings.renew_seconds / 2, unless=stop)
                     failures = 0
                 except Exception as error:
-                    if not database_is_away(error):
+                    # a late answer or a lock that was not to be had says no more about the rows than none
+                    if not database_is_away(error) and Failure.of(error).kind is not FailureKind.TRANSIENT:
                         raise
                     failures += 1
-                    log.warning("relay.database_away", error=type(error).__name__, attempt=failures)
+                    log.warning("relay.database_away", error=str(error), attempt=failures)
                     await elapses(backoff.delay(failures), unless=stop)
         finally:
             await self.channel.close()
