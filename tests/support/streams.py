@@ -23,7 +23,7 @@ from tests.support.tls import client_context
 SUPERUSER = "operator"
 
 Record = ConsumerRecord
-Headers = Mapping[str, str | bytes] | Iterable[tuple[str, bytes]]
+Headers = Mapping[str, str | bytes] | Iterable[tuple[str, str | bytes | None]]
 
 
 class Streams:
@@ -61,7 +61,7 @@ class Streams:
         return await self._producer.send_and_wait(
             self.name_of(topic),
             key=_bytes(key),
-            headers=[(name, _bytes(content) or b"") for name, content in pairs],
+            headers=[(name, _bytes(content)) for name, content in pairs],
             value=_bytes(value),
             partition=partition,
         )

@@ -277,6 +277,20 @@ class TestParking:
         assert len(attempts) == 12
         assert await parked_keys(superuser) == []
 
+    async def test_headers_that_nobody_expects_are_kept_and_stop_one_key(
+        self, new_consumer: NewConsumer, streams: Streams, superuser: asyncpg.Connection
+    ):
+        broken, good = user_registered(), user_registered()
+        headers = [*encode(broken, trace={}).items(), ("a\x00b", b"x"), ("nothing", None)]
+        await streams.produce(USERS, broken.key, headers, b"{")
+        await streams.send(good)
+
+        async with running(new_consumer(each())):
+            await eventually(lambda: has(superuser, {good.key: [1]}))
+            (row,) = await eventually(lambda: _when(parked(superuser), 1))
+
+        assert row["key"] == broken.key
+
     async def test_an_unreadable_payload_or_header_stops_its_key_with_its_own_id(
         self, new_consumer: NewConsumer, streams: Streams, superuser: asyncpg.Connection
     ):
@@ -298,7 +312,7 @@ class TestParking:
         assert {row["payload"] for row in rows} == {b"\xff{secret", b"{}"}
         assert not any("secret" in row["error_detail"] for row in rows)
 
-    @pytest.mark.parametrize("key", [None, b"\xff\xfe", b"nul\x00"])
+    @pytest.mark.parametrize("key", [None, b"\xff\xfe", b"nul\x00", bytes(range(65, 91)) * 200])
     async def test_a_message_without_a_readable_key_is_kept_alone(
         self, new_consumer: NewConsumer, streams: Streams, superuser: asyncpg.Connection, key: bytes | None
     ):

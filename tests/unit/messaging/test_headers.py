@@ -75,6 +75,13 @@ class TestParseEvent:
 
         assert parsed.time == datetime.fromtimestamp(1_795_000_000, UTC)
 
+    def test_says_so_when_neither_is_a_time(self):
+        record = Sent({"ce_time": None}).record()
+        record.timestamp = -(2**62)
+
+        with pytest.raises(UndecodableError):
+            parse_event(record, BY_TYPE)
+
     @pytest.mark.parametrize(
         ("name", "value"),
         [

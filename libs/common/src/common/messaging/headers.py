@@ -11,6 +11,8 @@ from common.contracts.envelope import Event, Payload
 
 SPEC_VERSION = "1.0"
 CONTENT_TYPE = "application/json"
+MOST_KEY_BYTES = 1_024
+"""A longer one fits into no index, so it could not be parked."""
 TRACE_HEADERS = ("traceparent", "tracestate")
 
 _UNREADABLE_IDS = UUID("6f2d2f0e-3c0b-5b52-9d0e-5a3c7b1f8a11")
@@ -33,7 +35,7 @@ class Record(Protocol):
     @property
     def value(self) -> bytes | None: ...
     @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
 
 
 class UndecodableError(Exception):
@@ -70,7 +72,7 @@ def parse_event(record: Record, by_type: Mapping[str, type[Payload]]) -> Event[A
         raise UndecodableError("ce_type is not a type that is known here")
     key = readable_key(record)
     if key is None:
-        raise UndecodableError("the key is missing or no text")
+        raise UndecodableError("the key is missing, too long or no text")
     return Event(
         id=_id(headers, "ce_id"),
         key=key,
@@ -97,6 +99,8 @@ def id_of(record: Record) -> UUID:
 
 
 def readable_key(record: Record) -> str | None:
+    if record.key is not None and len(record.key) > MOST_KEY_BYTES:
+        return None
     return _decoded(record.key) or None
 
 
@@ -109,26 +113,26 @@ def _decoded(value: bytes | None) -> str | None:
         return None
 
 
-def _text(headers: Mapping[str, bytes], name: str, default: str | None = None) -> str:
+def _text(headers: Mapping[str, bytes | None], name: str, default: str | None = None) -> str:
     text = _decoded(headers[name]) if name in headers else default
     if text is None:
         raise UndecodableError(f"{name} is missing or no text")
     return text
 
 
-def _id(headers: Mapping[str, bytes], name: str) -> UUID:
+def _id(headers: Mapping[str, bytes | None], name: str) -> UUID:
     try:
         return UUID(_text(headers, name))
     except ValueError:
         raise UndecodableError(f"{name} is no UUID") from None
 
 
-def _time(headers: Mapping[str, bytes], sent_at_ms: int) -> datetime:
-    if "ce_time" not in headers:
-        return datetime.fromtimestamp(sent_at_ms / 1000, UTC)
+def _time(headers: Mapping[str, bytes | None], sent_at_ms: int) -> datetime:
     try:
+        if "ce_time" not in headers:
+            return datetime.fromtimestamp(sent_at_ms / 1000, UTC)
         time = datetime.fromisoformat(_text(headers, "ce_time"))
-    except ValueError:
+    except (ValueError, OverflowError, OSError):
         raise UndecodableError("ce_time is no timestamp") from None
     if time.tzinfo is None:
         raise UndecodableError("ce_time has no offset")

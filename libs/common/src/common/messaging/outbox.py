@@ -45,6 +45,8 @@ async def record(tx: Transaction, *events: Event[Payload]) -> None:
         return
     if len({(event.data.topic.name, event.key) for event in events}) > MOST_KEYS:
         raise ValueError(f"more than {MOST_KEYS} keys in one record()")
+    if any(len(event.key.encode()) > headers.MOST_KEY_BYTES for event in events):
+        raise EventTooLargeError(f"a key is longer than {headers.MOST_KEY_BYTES} bytes")
     current: dict[str, str] = {}
     propagate.inject(current)
     await tx.execute(

@@ -121,21 +121,31 @@ def pack_headers(record: Record) -> str:
     return json.dumps(packed)
 
 
-def unpack_headers(packed: list[dict[str, str]]) -> tuple[list[tuple[str, bytes]], bytes | None]:
-    headers = [(item["name"], _value(item)) for item in packed]
+def unpack_headers(packed: list[dict[str, str]]) -> tuple[list[tuple[str, bytes | None]], bytes | None]:
+    headers = [(_name(item), _value(item)) for item in packed]
     key = next((value for name, value in headers if not name), None)
     return [(name, value) for name, value in headers if name], key
 
 
-def _packed(name: str, value: bytes) -> dict[str, str]:
+def _packed(name: str, value: bytes | None) -> dict[str, str]:
+    if "\x00" in name:  # jsonb holds no NUL
+        return _packed("?", value) | {"name_base64": base64.b64encode(name.encode()).decode()}
+    if value is None:
+        return {"name": name}
     try:
         text = value.decode()
     except UnicodeDecodeError:
         text = "\x00"
-    if "\x00" in text:  # jsonb holds no NUL
+    if "\x00" in text:
         return {"name": name, "base64": base64.b64encode(value).decode()}
     return {"name": name, "text": text}
 
 
-def _value(item: dict[str, str]) -> bytes:
+def _name(item: dict[str, str]) -> str:
+    return base64.b64decode(item["name_base64"]).decode() if "name_base64" in item else item["name"]
+
+
+def _value(item: dict[str, str]) -> bytes | None:
+    if "text" not in item and "base64" not in item:
+        return None
     return item["text"].encode() if "text" in item else base64.b64decode(item["base64"])

@@ -71,7 +71,7 @@ class StoredRecord:
     timestamp: int
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    headers: Sequence[tuple[str, bytes | None]]
 
 
 class _DryRun(Exception):  # noqa: N818 - no error: it undoes what was tried
