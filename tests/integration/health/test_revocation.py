@@ -127,8 +127,24 @@ class TestTheReader:
         await sids.refresh()
         assert event.data.session_id not in sids
 
-        sids._read_at -= 60
+        sids._all_read_at -= 60
         await sids.refresh()
+
+        assert event.data.session_id in sids
+
+    async def test_finds_in_time_what_was_committed_after_its_window(
+        self, reading: Database, writing: Database, superuser: asyncpg.Connection
+    ):
+        """It was never away: a transaction that took too long is what it missed."""
+        sids = RevokedSids(reading)
+        await sids.refresh()
+        event = revoked_event()
+        await remember(writing, event)
+        await superuser.execute("update profile.revoked_sids set revoked_at = now() - interval '70 seconds'")
+
+        for _ in range(3):
+            sids._all_read_at -= 20
+            await sids.refresh()
 
         assert event.data.session_id in sids
 

@@ -24,7 +24,8 @@ HINT = "revoked"
 WINDOW_SECONDS = 60
 POLL_SECONDS = 0.4
 _FULL_AFTER_SECONDS = WINDOW_SECONDS - 20
-"""A reader that was away for longer may have missed rows of the window: it reads all of them again."""
+"""All rows are read again so often: after an absence, a commit that came later than its window, a clock that
+was put forward and back."""
 
 _KNOWN = Gauge("quartet_revoked_sids", "Ended sessions whose access tokens have not all expired.")
 _FAILURES = Counter("quartet_revoked_sids_failures_total", "Reads of ended sessions that failed.")
@@ -77,10 +78,10 @@ class RevokedSids:
         self._poll = poll_seconds
         self._clock = clock
         self._until: dict[UUID, datetime] = {}
-        self._read_at: float | None = None
+        self._all_read_at: float | None = None
 
     def __contains__(self, session_id: object) -> bool:
-        if self._read_at is None:
+        if self._all_read_at is None:
             raise unavailable(
                 "token.revocations_unknown", "The service is still starting; try again shortly."
             )
@@ -89,15 +90,16 @@ class RevokedSids:
 
     @property
     def loaded(self) -> bool:
-        return self._read_at is not None
+        return self._all_read_at is not None
 
     async def refresh(self) -> None:
         now = asyncio.get_running_loop().time()
-        recent = self._read_at is not None and now - self._read_at < _FULL_AFTER_SECONDS
+        recent = self._all_read_at is not None and now - self._all_read_at < _FULL_AFTER_SECONDS
         async with self._database.read_transaction(as_user=Context.SHARED) as connection:
             rows: list[Any] = await connection.fetch(_READ_NEW if recent else _READ_ALL)
         self._until.update({row["session_id"]: row["expires_at"] for row in rows})
-        self._read_at = now
+        if not recent:
+            self._all_read_at = now
         self._forget_expired()
         _KNOWN.set(len(self._until))
 
