@@ -35,11 +35,14 @@ class Mood:
 
     def __init__(self) -> None:
         self.bad: set[str] = set()
+        self.unstorable: set[str] = set()
 
     async def handle(self, tx: Transaction, event: Event[UserRegistered]) -> None:
         await effect(tx, event)
         if event.key in self.bad:
             raise KeyError(event.key)
+        if event.key in self.unstorable:
+            await tx.execute(sa.text("INSERT INTO effects (event_id, key, version) VALUES (NULL, '', 0)"))
 
 
 @pytest.fixture
@@ -138,6 +141,17 @@ class TestDeadLetters:
         assert first.attempts == 2
         assert "KeyError" in outcome.refused[0].reason
         assert await superuser.fetchval("select attempts from profile.parked_keys") == 2
+
+    async def test_what_the_database_does_not_take_is_refused_and_noted(
+        self, letters: DeadLetters, key: UUID, mood: Mood
+    ):
+        mood.unstorable.add(str(key))
+
+        outcome = await letters.replay(Selection(), actor="operator")
+
+        assert "database.constraint" in outcome.refused[0].reason
+        (first, *_) = await letters.find(Selection(key=str(key)))
+        assert first.attempts == 2
 
     async def test_no_message_is_replayed_before_an_earlier_one_of_its_key(
         self, letters: DeadLetters, key: UUID, superuser: asyncpg.Connection

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from common.errors import Kind, QuartetError
 from common.ids import new_id
 from common.messaging.delivery import Delivery
-from common.messaging.failures import Failure
+from common.messaging.failures import Failure, database_is_away
 from common.messaging.replay import Replay, Step
 from common.postgres.context import Context
 from common.postgres.engine import Transaction
@@ -165,7 +165,8 @@ class DeadLetters:
         try:
             step = await self._replay.one(letter.id, letter.topic, letter.key, also=audited, dry_run=dry_run)
         except QuartetError as error:
-            if error.code.startswith("database."):
+            of_the_database = error.code.startswith("database.")
+            if database_is_away(error) or (of_the_database and error.kind is Kind.UNAVAILABLE):
                 raise
             return await self._refused(letter, error, dry_run=dry_run)
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is the answer
