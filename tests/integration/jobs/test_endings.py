@@ -83,6 +83,12 @@ class TestRetrying:
         assert row["attempts"] == 1
         assert row["error"] == "mail.no_such_address: There is no such address."
 
+    async def test_an_error_that_quotes_half_a_character_is_stored(self, jobs, start):
+        job_id = await jobs.make()
+        start(JobKind("test", failing(QuartetError("provider.odd", "It said \ud83d.", kind=Kind.INVALID))))
+
+        assert (await jobs.ended(job_id, "failed"))["error"] == "provider.odd: It said ?."
+
     async def test_ends_a_job_that_took_its_worker_along_in_every_attempt(self, jobs, start, work, superuser):
         job_id = await jobs.make(max_attempts=1)
         running = start(JobKind("test", work))

@@ -24,7 +24,9 @@ TP = TopicPartition("auth.user.v1", 0)
 AT_ONCE = Backoff(first_seconds=0.001, most_seconds=0.001)
 
 
-def record(offset: int, *, key: UUID | None = None, headers: Sequence[tuple[str, bytes]] | None = None):
+def record(
+    offset: int, *, key: UUID | None = None, headers: Sequence[tuple[str, bytes | None]] | None = None
+):
     event = user_registered(key)
     encoded = [(name, value.encode()) for name, value in encode(event, trace={}).items()]
     value = event.data.model_dump_json().encode()
@@ -199,6 +201,11 @@ class TestFailure:
 
         assert (failure.error_class, "secret" in failure.detail) == ("ValueError", False)
 
+    def test_is_told_in_words_that_can_be_stored(self):
+        failure = Failure.of(QuartetError("odd", "half \ud83d and \x00 none", kind=Kind.INVALID))
+
+        assert failure.detail == "odd: half ? and none"
+
     def test_the_database_away_says_nothing_about_a_message(self):
         assert database_is_away(unavailable("database.unavailable", "x"))
         assert not database_is_away(unavailable("provider.away", "x"))
@@ -206,8 +213,17 @@ class TestFailure:
 
 class TestStoredHeaders:
     def test_come_back_as_they_were(self):
-        headers = [("ce_type", b"user.registered"), ("x", b"\xff\x00"), ("x", b"again"), ("n", b"\x00")]
+        headers = [
+            ("ce_type", b"user.registered"),
+            ("x", b"\xff\x00"),
+            ("x", b"again"),
+            ("n", b"\x00"),
+            ("e", b""),
+            ("none", None),
+            ("a\x00b", b"x"),
+        ]
 
         packed = pack_headers(record(1, headers=headers))
 
+        assert "u0000" not in packed
         assert unpack_headers(json.loads(packed)) == (headers, None)

@@ -59,5 +59,7 @@ def passes_by_itself(error: BaseException) -> bool:
 def sentence_about(error: BaseException) -> str:
     """What the row may say: other people's messages may hold values, so of those only the class."""
     if isinstance(error, QuartetError):
-        return f"{error.code}: {error.detail}".replace("\x00", "")[:ERROR_LENGTH]
+        # an answer of somebody else's may be quoted, and was perhaps cut in the middle of a character
+        readable = f"{error.code}: {error.detail}".encode(errors="replace").decode()
+        return readable.replace("\x00", "")[:ERROR_LENGTH]
     return f"internal: {type(error).__name__}"

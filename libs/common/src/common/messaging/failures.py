@@ -54,4 +54,6 @@ def _place(error: BaseException) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.replace("\x00", " ").split())[:_LONGEST_DETAIL]
+    """Whatever an error says, it can be stored: no NUL, no half of a surrogate pair."""
+    readable = text.encode(errors="replace").decode().replace("\x00", " ")
+    return " ".join(readable.split())[:_LONGEST_DETAIL]
