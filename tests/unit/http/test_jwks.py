@@ -65,6 +65,18 @@ class TestTheKeySet:
 
         assert await jwks.key("second")
 
+    async def test_is_fetched_once_for_many_with_a_new_key(
+        self, jwks: JwksKeys, publisher: Publisher, elapsed: list[float]
+    ):
+        await jwks.key("first")
+        publisher.keys.append(new_key("second"))
+        elapsed[0] += COOL_DOWN_SECONDS
+
+        found = await asyncio.gather(*(jwks.key("second") for _ in range(20)))
+
+        assert all(found)
+        assert publisher.fetches == 2
+
     async def test_is_left_alone_while_it_cools_down(self, jwks: JwksKeys, publisher: Publisher):
         await jwks.key("first")
 
@@ -96,6 +108,20 @@ class TestTheKeySet:
             return await jwks.key("first") is None
 
         assert await eventually(is_gone)
+
+    async def test_says_nothing_of_a_new_key_while_auth_is_away(
+        self, jwks: JwksKeys, publisher: Publisher, elapsed: list[float]
+    ):
+        await jwks.key("first")
+        publisher.away = True
+        elapsed[0] += COOL_DOWN_SECONDS
+
+        for _ in range(2):
+            with pytest.raises(QuartetError, match=r"token\.keys_unavailable"):
+                await jwks.key("second")
+
+        assert publisher.fetches == 2
+        assert await jwks.key("first")
 
     @pytest.mark.parametrize("after", [0.0, STALE_SECONDS + 1])
     async def test_that_cannot_be_had_is_503(

@@ -53,6 +53,8 @@ class JwksKeys:
         self._keys: dict[str, ECKey] = {}
         self._loaded_at: float | None = None
         self._asked_at: float | None = None
+        self._answered = False
+        """At the last fetch; a key that is new here may exist when there was no answer."""
         self._loading: asyncio.Task[bool] | None = None
 
     async def key(self, kid: str) -> ECKey | None:
@@ -63,9 +65,11 @@ class JwksKeys:
         elif now - self._loaded_at > FRESH_SECONDS and self._cooled_down(now):
             self._begin()
         found = self._keys.get(kid)
-        if found is None and self._cooled_down(now):
+        if found is None and (self._is_loading or self._cooled_down(now)):
             await self._load()
             found = self._keys.get(kid)
+        if found is None and not self._answered:
+            raise _keys_unavailable()
         return found
 
     async def close(self) -> None:
@@ -74,6 +78,10 @@ class JwksKeys:
             with suppress(asyncio.CancelledError):
                 await self._loading
         await self._client.aclose()
+
+    @property
+    def _is_loading(self) -> bool:
+        return self._loading is not None and not self._loading.done()
 
     def _cooled_down(self, now: float) -> bool:
         return self._asked_at is None or now - self._asked_at >= COOL_DOWN_SECONDS
@@ -84,7 +92,7 @@ class JwksKeys:
 
     def _begin(self) -> asyncio.Task[bool]:
         """One fetch at a time, whoever asks."""
-        if self._loading is None or self._loading.done():
+        if self._loading is None or not self._is_loading:
             self._asked_at = self._now()
             self._loading = asyncio.create_task(self._fetch(), name="fetch jwks")
         return self._loading
@@ -96,7 +104,9 @@ class JwksKeys:
             keys = read_jwks(answer.content)
         except (httpx.HTTPError, ValueError, JoseError) as error:
             _log.warning("jwks.unavailable", error=type(error).__name__)
+            self._answered = False
             return False
+        self._answered = True
         self._keys, self._loaded_at = keys, self._now()
         return True
 
