@@ -153,6 +153,7 @@ class TestABodyThatCannotBeRead:
             (b"[" * 900 + b"]" * 900, 400, "json.too_deep"),
             (b'{"more":' * 70 + b"1" + b"}" * 70, 400, "json.too_deep"),
             (b"\xff\xfe{\x00}\x00", 400, "body.not_utf8"),
+            ('{"name": "\\u0000a"}'.encode("utf-16-le"), 400, "json.malformed"),
             (b'{"name": "\xe4b"}', 400, "body.not_utf8"),
             (b'{"name": "ab", "more": "\\u0000"}', 422, "request.invalid"),
             (b'{"name": "ab", "more": ["\\ud800"]}', 422, "request.invalid"),

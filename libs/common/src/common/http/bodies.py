@@ -87,6 +87,9 @@ def check_json(body: bytes) -> None:
         text = body.decode()
     except UnicodeDecodeError:
         raise malformed("body.not_utf8", "The body is not UTF-8.") from None
+    if "\x00" in text:
+        # mostly UTF-16, which the parser behind would guess, and whose values are not looked at here
+        raise malformed("json.malformed", "The body is no JSON: it holds the character U+0000.")
     brackets = text.count("[") + text.count("{")
     if brackets <= MOST_DEPTH and not _SUSPICIOUS.search(text):
         return
