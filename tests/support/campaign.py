@@ -60,7 +60,10 @@ class Campaign:
             if victim == BACKEND:
                 await self._kill_backend(dice)
                 continue
-            identity = await eventually(lambda victim=victim: self.parts.running().get(victim), within=60)
+            await eventually(lambda victim=victim: victim in self.parts.running(), within=60)
+            identity = self.parts.running().get(victim)
+            if identity is None:  # it ended by itself in this moment: another draw
+                continue
             if paused:
                 await self._pause(identity, requests)
                 self.pauses[victim] += 1
