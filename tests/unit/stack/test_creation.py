@@ -6,6 +6,7 @@ import pytest
 
 from quartet_cli.stack.creation import ForeignStackError, open_stack
 from quartet_cli.stack.description import Stack, stack_file
+from quartet_cli.stack.errors import StackError
 from quartet_cli.stack.files import Owner, write_private
 from quartet_cli.stack.ports import PortTakenError, check_ports_free
 
@@ -35,6 +36,18 @@ class TestOpenStack:
 
         assert after.ports["gateway"] == 23000
         assert after.passwords == before.passwords
+
+    @pytest.mark.parametrize("chosen", ["many", "-1", "80", "99999", "9" * 5000, "21000.5"])
+    def test_refuses_ports_that_are_none_and_leaves_all_as_it_was(
+        self, checkout: Path, monkeypatch, chosen: str
+    ):
+        before = open_stack("dev", checkout)
+        monkeypatch.setenv("QUARTET_PORT_BASE", chosen)
+
+        with pytest.raises(StackError, match=r"QUARTET_PORT_BASE is .* from 1024 to 65436"):
+            open_stack("dev", checkout)
+
+        assert Stack.load(stack_file("dev", checkout)) == before
 
     def test_gives_a_test_stack_free_ports_and_keeps_them(self, checkout: Path, monkeypatch):
         monkeypatch.setenv("QUARTET_PORT_BASE", "23000")

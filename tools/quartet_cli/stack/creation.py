@@ -14,7 +14,7 @@ from quartet_cli.stack.errors import StackError
 from quartet_cli.stack.files import Owner, make_folder
 from quartet_cli.stack.jars import jars_folder
 from quartet_cli.stack.packages import Say, ensure_packages
-from quartet_cli.stack.ports import SETTING, free_base
+from quartet_cli.stack.ports import chosen_base, free_base
 from quartet_cli.stack.server_user import ensure_server_user
 from quartet_cli.stack.table import ENTRIES, logins
 
@@ -56,13 +56,13 @@ def _refuse_foreign(path: Path) -> None:
 
 def _describe(name: str, checkout: Path, found: Stack | None) -> Stack:
     passwords = new_passwords()
+    is_dev = name == "dev"
+    chosen = chosen_base() if is_dev else None
     if found is not None and found.checkout == checkout:
         stack = replace(found, passwords=passwords | dict(found.passwords))
-        chosen = os.environ.get(SETTING)
-        return stack.with_ports(int(chosen)) if name == "dev" and chosen else stack
+        return stack.with_ports(chosen) if chosen else stack
     user = ensure_server_user() if os.geteuid() == 0 else None
-    is_dev = name == "dev"
-    base = int(os.environ.get(SETTING, DEFAULT_PORT_BASE)) if is_dev else free_base()
+    base = chosen or (DEFAULT_PORT_BASE if is_dev else free_base())
     return Stack(
         name=name,
         checkout=checkout,

@@ -1,5 +1,6 @@
 """Which ports are free, and what to say when one is not."""
 
+import os
 import secrets
 import socket
 from collections.abc import Iterable
@@ -11,6 +12,8 @@ SETTING = "QUARTET_PORT_BASE"
 # below the ports that the kernel gives to outgoing connections: one of those would take a server's port
 # in the moment in which it restarts
 LOWEST, HIGHEST, STEP = 20_000, 31_900, 100
+# what a person may choose: no port that needs root, and a hundred of them
+FIRST_CHOICE, LAST_CHOICE = 1024, 65_436
 
 
 class PortTakenError(StackError):
@@ -19,6 +22,20 @@ class PortTakenError(StackError):
             f"port {port} on {HOST}, wanted by {part}, is taken by another program: "
             f"stop it, or set {SETTING} to the first of 100 free ports"
         )
+
+
+def chosen_base() -> int | None:
+    """The first port that the setting asks for; None when it asks for nothing."""
+    chosen = os.environ.get(SETTING)
+    if not chosen:
+        return None
+    is_number = chosen.isascii() and chosen.isdecimal() and len(chosen) <= len(str(LAST_CHOICE))
+    if not is_number or not FIRST_CHOICE <= int(chosen) <= LAST_CHOICE:
+        raise StackError(
+            f"{SETTING} is {chosen!r}: set it to the first of 100 free ports, "
+            f"a number from {FIRST_CHOICE} to {LAST_CHOICE}"
+        )
+    return int(chosen)
 
 
 def is_free(port: int) -> bool:

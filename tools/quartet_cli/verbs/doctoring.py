@@ -17,7 +17,7 @@ from quartet_cli.stack import CHECKOUT, Stack, stack_file
 from quartet_cli.stack.description import DEFAULT_PORT_BASE, port_layout
 from quartet_cli.stack.jars import jars_folder
 from quartet_cli.stack.packages import needs
-from quartet_cli.stack.ports import SETTING, is_free
+from quartet_cli.stack.ports import SETTING, chosen_base, is_free
 from quartet_cli.supervisor.client import Supervised
 from quartet_cli.supervisor.processes import holder_of
 from quartet_cli.verbs.lifecycle import DEVELOPMENT, supervised
@@ -79,9 +79,9 @@ def _programs() -> Iterator[Finding]:
 def _ports(*, running: bool) -> Iterator[Finding]:
     """Of a stack that does not run, all must be free."""
     path = stack_file(DEVELOPMENT)
-    chosen = os.environ.get(SETTING)
+    chosen = None if running else chosen_base()
     if chosen or not path.exists():
-        ports = port_layout(int(chosen or DEFAULT_PORT_BASE))
+        ports = port_layout(chosen or DEFAULT_PORT_BASE)
     else:
         ports = dict(Stack.load(path).ports)
     span = f"{min(ports.values())} to {max(ports.values())}"
