@@ -9,6 +9,7 @@ from common.contracts.topics import SERVICES
 from common.settings import ApiSettings, MigrationSettings, WorkerSettings
 from quartet_cli.stack import Stack
 from quartet_cli.stack.description import port_layout
+from quartet_cli.stack.errors import StackError
 from quartet_cli.stack.table import ENTRIES
 
 
@@ -33,6 +34,18 @@ class TestStack:
 
         assert Stack.load(path) == stack
         assert path.stat().st_mode & 0o777 == 0o600
+
+    def test_that_is_not_there_is_told_with_what_to_do(self, tmp_path: Path):
+        with pytest.raises(StackError, match=r"no stack at .*/quartet up, or unset QUARTET_STACK"):
+            Stack.load(tmp_path / "stack.json")
+
+    @pytest.mark.parametrize("content", ["", "{", "[]", "{}"])
+    def test_that_cannot_be_read_is_told_by_its_path(self, tmp_path: Path, content: str):
+        path = tmp_path / "stack.json"
+        path.write_text(content)
+
+        with pytest.raises(StackError, match=r"stack\.json does not describe a stack"):
+            Stack.load(path)
 
     def test_gives_no_port_twice(self):
         ports = port_layout(20_000)

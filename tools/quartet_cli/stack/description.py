@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Self, cast
 
+from quartet_cli.stack.errors import StackError
 from quartet_cli.stack.files import Owner, write_private
 from quartet_cli.stack.table import DATABASE, ENTRIES, POOL_SIZES
 
@@ -50,7 +51,15 @@ class Stack:
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
-        found = cast("dict[str, object]", json.loads(Path(path).read_text()))
+        try:
+            return cls._of(cast("dict[str, object]", json.loads(Path(path).read_text())))
+        except FileNotFoundError:
+            raise StackError(f"there is no stack at {path}: ./quartet up, or unset QUARTET_STACK") from None
+        except (KeyError, TypeError, ValueError):
+            raise StackError(f"{path} does not describe a stack") from None
+
+    @classmethod
+    def _of(cls, found: Mapping[str, object]) -> Self:
         return cls(
             name=str(found["name"]),
             checkout=Path(str(found["checkout"])),
