@@ -66,6 +66,12 @@ class TestRoutes:
         assert b"route.not_found" in answer
         assert upstream.received == []
 
+    @pytest.mark.parametrize("path", ["/", "/docs/", "/docs/index.html"])
+    async def test_the_documentation_has_one_address(self, gateway, path):
+        page = await gateway.get(path)
+
+        assert (page.status_code, httpx.URL(page.headers["location"]).path) == (302, "/docs")
+
     async def test_the_documentation_is_one_page_without_anything_from_elsewhere(self, gateway):
         page = await gateway.get("/docs")
         script = await gateway.get("/docs/docs.js")
