@@ -19,11 +19,14 @@ from tests.unit.tools.tiny_parts import WAITS, notes
 
 PARTS = "tests.unit.tools.tiny_parts:described"
 STARTS = """
+import signal
 import sys
 from pathlib import Path
 from quartet_cli.supervisor.client import Supervised, SupervisorError
 from quartet_cli.verbs.lifecycle import start_all
 from quartet_cli.verbs.progress import Progress
+# whoever runs the tests in the background has its children ignore Ctrl-C
+signal.signal(signal.SIGINT, signal.default_int_handler)
 here = Supervised(Path(sys.argv[1]))
 try:
     with Progress() as progress:
