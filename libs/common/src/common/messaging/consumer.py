@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -40,6 +41,8 @@ class ConsumerSettings:
     fetch: int = 1_000
     fetch_seconds: float = 0.2
     commit_seconds: float = 0.05
+    patience_seconds: float = 4.0
+    """With Kafka, when it is to take a commit or to be left: a silent one holds up no process that stops."""
     session_seconds: float = 10.0
     heartbeat_seconds: float = 3.0
     rebalance_seconds: float = 45.0
@@ -136,7 +139,7 @@ class Consumer:
                 for worker in workers:
                     worker.cancel()
         finally:
-            await self.broker.stop()
+            await self._hang_up()
             self._progress.clear()
 
     @property
@@ -166,16 +169,27 @@ class Consumer:
         """Waits for Kafka without bound: a worker without it still relays nothing, but lives."""
         backoff, failures = Backoff(first_seconds=0.2, most_seconds=5.0), 0
         while not stop.is_set():
+            starting = asyncio.create_task(self.broker.start(), name="consumer-start")
+            told = asyncio.create_task(stop.wait())
             try:
-                await self.broker.start()
+                await asyncio.wait((starting, told), return_when=asyncio.FIRST_COMPLETED)
+                if starting.done():
+                    starting.result()
+                    return True
             except (KafkaError, OSError) as error:
                 failures += 1
                 log.warning("consumer.kafka_away", error=type(error).__name__, attempt=failures)
-                await self.broker.stop()
+                await self._hang_up()
                 await elapses(backoff.delay(failures), unless=stop)
-            else:
-                return True
+            finally:
+                starting.cancel()
+                told.cancel()
         return False
+
+    async def _hang_up(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.patience_seconds):
+                await self.broker.stop()
 
     async def _fetch(self, stop: asyncio.Event) -> None:
         backoff, failures = Backoff(first_seconds=0.2, most_seconds=5.0), 0
@@ -220,6 +234,14 @@ class Consumer:
             await asyncio.sleep(self._settings.commit_seconds)
 
     async def _commit(self) -> None:
+        try:
+            async with asyncio.timeout(self._settings.patience_seconds):
+                await self._commit_in_turn()
+        except TimeoutError:
+            log.warning("consumer.commit_late", seconds=self._settings.patience_seconds)
+            self._flow.progressed.set()
+
+    async def _commit_in_turn(self) -> None:
         async with self._committing:
             assigned = self._consumer.assignment()
             offsets = {tp: offset for tp, offset in self._offsets.to_commit().items() if tp in assigned}
