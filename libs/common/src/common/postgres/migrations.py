@@ -22,6 +22,7 @@ from common.postgres.timeouts import MIGRATION_LOCK_SECONDS, MIGRATION_STATEMENT
 from common.postgres.tls import DatabaseUrlError
 from common.postgres.url import libpq_url
 from common.settings import DatabaseSettings, MigrationSettings
+from common.settings_errors import load
 
 _LOCK_PAUSE_SECONDS = 0.5
 _VERSION_TABLE = "alembic_version"
@@ -51,7 +52,7 @@ def _carry_out(schema: Schema, given: argparse.Namespace, config: Config) -> Non
     if given.sql:
         command.upgrade(config, "head", sql=True)
         return
-    settings = MigrationSettings()  # pyright: ignore[reportCallIssue] - filled from the environment
+    settings = load(MigrationSettings)
     with _owner_connection(schema.service, settings.database) as connection:
         if given.plan:
             _print_plan(schema, config, connection)
@@ -90,7 +91,7 @@ def run_env(schema: Schema) -> None:
     if given is not None:
         _run_online(schema, given)
         return
-    settings = MigrationSettings()  # pyright: ignore[reportCallIssue] - filled from the environment
+    settings = load(MigrationSettings)
     with _owner_connection(schema.service, settings.database) as connection:
         _run_online(schema, connection)
 
@@ -148,7 +149,10 @@ def _owner_connection(service: str, settings: DatabaseSettings) -> Generator[sa.
         raise MigrationRefusedError("migrations need a direct connection: DATABASE_POOLER must be none")
 
     def connect() -> psycopg.Connection[Any]:
-        connection = psycopg.connect(libpq_url(settings.url.get_secret_value()), autocommit=True)
+        try:
+            connection = psycopg.connect(libpq_url(settings.url.get_secret_value()), autocommit=True)
+        except psycopg.OperationalError as error:
+            raise MigrationRefusedError(f"cannot connect with DATABASE_URL: {_first_line(error)}") from None
         statement = (
             f"SET search_path = {service}; SET {OWNER_SETTING} = 'yes';"
             f" SET lock_timeout = '{MIGRATION_LOCK_SECONDS:g}s';"
@@ -247,6 +251,10 @@ def _folder(package_file: str) -> Path:
     """Beside the package's sources in a checkout; where the process was started in an image."""
     beside = Path(package_file).resolve().parents[2] / "migrations"
     return beside if beside.is_dir() else Path.cwd() / "migrations"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
 
 
 def _say(line: str) -> None:
