@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from typing import Annotated, Any, cast
 
 import typer
@@ -48,8 +49,10 @@ def restart(
     parts: Annotated[list[str] | None, typer.Argument(help="Parts, or services; without: all.")] = None,
 ) -> None:
     """Stop and start parts, for example `auth-api`, or `auth` for both processes of auth."""
+    here = supervised(DEVELOPMENT)
+    _refuse_unknown(parts or [], [part["name"] for part in _parts(here)])
     with Progress() as progress:
-        outcome = supervised(DEVELOPMENT).ask({"verb": "restart", "parts": parts or []}, tell=progress.tell)
+        outcome = here.ask({"verb": "restart", "parts": parts or []}, tell=progress.tell)
     if not outcome["ok"]:
         missing = f"not up: {', '.join(failures(outcome))}"
         raise SupervisorError(str(outcome.get("error") or missing))
@@ -79,14 +82,26 @@ def logs(
     stack = load(DEVELOPMENT)
     found = {path.stem: path for path in sorted(stack.logs.glob("*.log"))}
     if part is not None:
-        found = {name: path for name, path in found.items() if name == part or name.startswith(f"{part}-")}
+        _refuse_unknown([part], list(found))
+        found = {name: path for name, path in found.items() if _means(part, name)}
     if not found:
-        raise SupervisorError(f"there is no log of {part}" if part else "there are no logs yet")
+        raise SupervisorError("there are no logs yet")
     for line in last_lines(found, lines):
         sys.stdout.write(line + "\n")
     sys.stdout.flush()
     if follow_on:
         follow(found)
+
+
+def _means(asked: str, part: str) -> bool:
+    """`auth` means every part of auth."""
+    return part == asked or part.startswith(f"{asked}-")
+
+
+def _refuse_unknown(asked: Sequence[str], there: Sequence[str]) -> None:
+    for name in asked:
+        if not any(_means(name, part) for part in there):
+            raise typer.BadParameter(f"there is no part {name!r}; there are: {', '.join(there)}")
 
 
 def _parts(here: Supervised) -> list[dict[str, Any]]:
