@@ -7,13 +7,11 @@ from typing import Any
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from common.messaging.backoff import Backoff, elapses
 
 _PATIENCE_SECONDS = 0.5
 _SILENCE_SECONDS = 5.0
-_AWAY = (RedisError, OSError, TimeoutError)
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +35,7 @@ class Hints:
             self._asked.clear()
             names, self._names = self._names, set()
             for name in names:
-                with suppress(*_AWAY):
+                with suppress(Exception):
                     async with asyncio.timeout(_PATIENCE_SECONDS):
                         await self._redis.publish(f"{self._prefix}{name}", b"")
 
@@ -67,7 +65,7 @@ class Wakeups:
             try:
                 await self._listen(stop)
                 failures = 0
-            except _AWAY as error:
+            except Exception as error:  # noqa: BLE001 - whatever answers there, nothing rests on it
                 if not self.away:
                     log.warning("hints.away", error=type(error).__name__)
                 self.away = True
