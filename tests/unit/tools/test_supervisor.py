@@ -85,6 +85,22 @@ class TestUp:
 
         assert notes(tmp_path).count("started api") == 1
 
+    async def test_at_the_same_time_leaves_alone_what_waits_or_comes_up(self, tmp_path: Path):
+        parts = (
+            part("api", tmp_path, needs=("database",), fingerprint=lambda: "same"),
+            part("database", tmp_path, fingerprint=lambda: "same"),
+        )
+        async with supervised(*parts, state=tmp_path) as supervisor:
+            first = asyncio.create_task(supervisor.up())
+            await eventually(lambda: supervisor.keepers["database"].child is not None)
+
+            assert await asyncio.gather(first, supervisor.up()) == [[], []]
+
+        assert notes(tmp_path) == [
+            *("started database", "started api"),
+            *("stopped api", "stopped database"),
+        ]
+
     async def test_restarts_only_what_is_made_from_something_else_now(self, tmp_path: Path):
         code = ["old"]
         parts = (part("database", tmp_path), part("api", tmp_path, fingerprint=lambda: code[0]))
@@ -186,6 +202,20 @@ class TestCrash:
             assert [one["state"] for one in told] == ["ready", "restarting", "starting", "restarting"]
             assert "SIGKILL" in told[1]["reason"]
             assert "exit code 9" in told[3]["reason"]
+
+    async def test_that_is_not_ready_in_time_again_is_tried_until_it_is(self, tmp_path: Path):
+        slow = tmp_path / "slow"
+        code = f"import os, signal; os.path.exists({str(slow)!r}) and signal.pause()\n{NOTES_ITS_LIFE}"
+        async with supervised(part("api", tmp_path, code, ready_seconds=3.0), state=tmp_path) as supervisor:
+            await supervisor.up()
+            slow.touch()
+            async with supervisor.events() as events:
+                os.kill(pid_of(supervisor, "api"), signal.SIGKILL)
+                told = [await asyncio.wait_for(events.get(), 10) for _ in range(4)]
+            slow.unlink()
+
+            assert "was not ready" in told[3]["reason"]
+            await eventually(lambda: supervisor.keepers["api"].state == "ready")
 
     def test_pauses_grow_up_to_a_limit(self):
         assert [BackOff().pause(failures) for failures in (1, 2, 3, 7, 50)] == [0.5, 1.0, 2.0, 30.0, 30.0]

@@ -68,7 +68,7 @@ def left_over(state: Path) -> list[Record]:
     found: list[Record] = []
     for entry in read_json(state / RECORDS) or []:
         identity = Identity.from_json(entry["identity"])
-        stop = (entry["stop_signal"], entry["stop_seconds"], tuple(entry["needs"]))
+        stop = (entry["stop_signal"], entry["stop_seconds"], tuple(entry.get("needs", ())))
         record = Record(entry["name"], identity, *stop)
         if record.identity.is_alive():
             found.append(record)
