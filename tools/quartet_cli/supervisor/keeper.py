@@ -87,8 +87,11 @@ class Keeper:
         if self.part.one_shot:
             known = self.part.fingerprint is not None
             return self.is_kept() or (known and self.state is State.DONE and self._is_done())
+        # What waits to start looks at its inputs when it does.
         return self.is_kept() and (
-            self.part.fingerprint is None or self.part.fingerprint() == self.fingerprint
+            self.part.fingerprint is None
+            or self.state in {State.WAITING, State.RESTARTING}
+            or self.part.fingerprint() == self.fingerprint
         )
 
     def _is_done(self) -> bool:
@@ -141,9 +144,9 @@ class Keeper:
 
     async def _start(self) -> None:
         self.started_at = time.monotonic()
-        fingerprint = self.part.fingerprint() if self.part.fingerprint else None
+        fingerprint = self.fingerprint = self.part.fingerprint() if self.part.fingerprint else None
         if self.part.one_shot and fingerprint and self._done.holds(self.part.name, fingerprint):
-            self._succeed(State.DONE, fingerprint)
+            self._succeed(State.DONE)
             return
         taken = complaint([self.part])
         if taken:
@@ -162,7 +165,7 @@ class Keeper:
             ) from None
         if self.part.one_shot and fingerprint:
             self._done.put(self.part.name, fingerprint)
-        self._succeed(State.DONE if self.part.one_shot else State.READY, fingerprint)
+        self._succeed(State.DONE if self.part.one_shot else State.READY)
 
     async def _prepare(self) -> None:
         self._log_start = self.part.log.stat().st_size if self.part.log.exists() else 0
@@ -241,8 +244,7 @@ class Keeper:
         """What happened, then the last lines that it wrote in this life."""
         return "\n".join([what, *tail(self.part.log, LAST_LINES, start=self._log_start)])
 
-    def _succeed(self, state: State, fingerprint: str | None) -> None:
-        self.fingerprint = fingerprint
+    def _succeed(self, state: State) -> None:
         self._show(state)
         self.satisfied.set()
 

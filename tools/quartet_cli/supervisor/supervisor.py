@@ -58,7 +58,7 @@ class Supervisor:
             taken = complaint(idle)
             if taken:
                 raise RefusedError(taken)
-            await self._stop([name for name in stale if self.keepers[name].child is not None])
+            await self._stop([name for name in stale if self._has_begun(name)])
             self._start(stale)
         return await self._settled(self.keepers)
 
@@ -126,6 +126,10 @@ class Supervisor:
                 raise RefusedError(f"there is no part {name}; there are: {', '.join(self.keepers)}")
             chosen |= found
         return [name for name in self.keepers if name in chosen]
+
+    def _has_begun(self, name: str) -> bool:
+        """Started anew without a stop, a part would run twice, and once known to nobody."""
+        return self.keepers[name].is_kept() or self.keepers[name].child is not None
 
     def _start(self, names: Iterable[str]) -> None:
         if self._closing:
