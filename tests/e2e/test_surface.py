@@ -1,8 +1,11 @@
+from uuid import uuid4
+
 import httpx
 import pytest
 
 from common.contracts.topics import SERVICES, heard_by
 from quartet_cli.stack import Stack
+from tests.support.cli import quartet
 from tests.support.tls import client_context
 
 OPERATED = [
@@ -56,6 +59,20 @@ class TestDocumentation:
 
         assert page.status_code == 200
         assert page.headers["Content-Type"].startswith("text/html")
+
+
+class TestDeadLetters:
+    @pytest.mark.parametrize("verb", ["show", "replay", "drop"])
+    async def test_that_are_not_there_are_no_success(self, stack, verb):
+        told = await quartet("dlq", verb, str(uuid4()))
+
+        assert told.code == 1
+        assert "no service has a parked message" in told.errors
+
+    async def test_of_a_key_that_has_none_are_told(self, stack):
+        told = await quartet("dlq", "replay", "--key", str(uuid4()))
+
+        assert (told.code, told.output) == (0, "No parked message fits; none was replayed.\n")
 
 
 class TestInternalPort:

@@ -1,3 +1,6 @@
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -41,6 +44,8 @@ class TestCommand:
             ("env", "billing"),
             ("env", "auth", "cron"),
             ("dlq", "drop"),
+            ("dlq", "drop", "7"),
+            ("dlq", "show", "7"),
             ("dlq", "replay", "--service", "billing"),
             ("seed", "--users", "0"),
         ],
@@ -49,6 +54,23 @@ class TestCommand:
         monkeypatch.setattr("quartet_cli.verbs.environment.load", lambda _: None)
 
         assert run(*wrong).exit_code == 2
+
+    def test_names_the_parts_that_have_a_log_when_asked_for_another(self, monkeypatch, tmp_path: Path):
+        (tmp_path / "chat-api.log").touch()
+        monkeypatch.setattr("quartet_cli.verbs.stack.load", lambda _: SimpleNamespace(logs=tmp_path))
+
+        told = run("logs", "billing")
+
+        assert told.exit_code == 2
+        assert "no part 'billing'; there are: chat-api" in told.output
+
+    def test_names_the_parts_that_run_when_told_to_restart_another(self, monkeypatch):
+        monkeypatch.setattr("quartet_cli.verbs.stack._parts", lambda _: [{"name": "chat-api"}])
+
+        told = run("restart", "billing")
+
+        assert told.exit_code == 2
+        assert "no part 'billing'; there are: chat-api" in told.output
 
     def test_shows_every_topic(self):
         assert "auth.user.v1" in run("topics").output

@@ -2,6 +2,7 @@
 
 import json
 import ssl
+import uuid
 from http import HTTPStatus
 from typing import Annotated, Any, cast
 
@@ -21,7 +22,7 @@ PATH = "/internal/v1/dead-letters"
 REQUEST_SECONDS = 60.0
 
 Service = Annotated[str | None, typer.Option("--service", "-s", help="auth, profile, …; without: all.")]
-Id = Annotated[str | None, typer.Argument(help="One message.")]
+Id = Annotated[uuid.UUID | None, typer.Argument(metavar="[ID]", help="One message.")]
 Topic = Annotated[str | None, typer.Option(help="Of this topic.")]
 Key = Annotated[str | None, typer.Option(help="With this key.")]
 Partition = Annotated[int | None, typer.Option(help="Of this partition.")]
@@ -67,7 +68,7 @@ def list_letters(
 
 
 @dlq.command()
-def show(id_: Annotated[str, typer.Argument(metavar="ID")], service: Service = None) -> None:
+def show(id_: Annotated[uuid.UUID, typer.Argument(metavar="ID")], service: Service = None) -> None:
     """Show one message with headers and payload; it is recorded that you looked."""
     for name in _services(service):
         answer = _ask(chosen(), name, "GET", f"/{id_}", may_miss=True)
@@ -121,15 +122,20 @@ def _act(
     if not selection and not everything:
         raise typer.BadParameter(f"say what to {verb}: an id, --topic, --key, --partition, offsets or --all")
     stack = chosen()
-    refused = 0
+    found, refused = 0, 0
     would = "would be " if dry_run else ""
     for name in _services(service):
         answer = _ask(stack, name, "POST", f"/{verb}", json={**selection, "dry_run": dry_run}, may_miss=True)
         for one in cast("list[str]", answer.get("done", [])):
+            found += 1
             print(f"{name}: {one} {would}{done}")
         for one in cast("list[dict[str, str]]", answer.get("refused", [])):
             refused += 1
             print(f"{name}: {one['id']} not {done}: {one['reason']}")
+    if "id" in selection and not found and not refused:
+        raise SupervisorError(f"no service has a parked message {selection['id']}")
+    if not found and not refused:
+        print(f"No parked message fits; none {would or 'was '}{done}.")
     if refused:
         raise typer.Exit(1)
 
@@ -142,7 +148,11 @@ def _services(service: str | None) -> list[str]:
 
 
 def _selection(**given: object) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if value is not None}
+    return {
+        name: str(value) if isinstance(value, uuid.UUID) else value
+        for name, value in given.items()
+        if value is not None
+    }
 
 
 def _ask(
