@@ -101,7 +101,7 @@ MESSAGING = (
         "messaging/outbox.py",
         "count(pg_advisory_xact_lock(name))",
         "count(name)",
-        f"{_MSG}/test_relay.py::TestRecord::test_the_second_writer_of_a_key_waits_for_the_first",
+        f"{_MSG}/test_outbox.py::TestRecord::test_the_second_writer_of_a_key_waits_for_the_first",
     ),
     Guard(
         "the rebalance listener waits for what is in flight",

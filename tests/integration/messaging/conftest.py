@@ -1,13 +1,16 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import asyncpg
 import pytest
 
 from common.messaging.hints import Wakeups
+from common.messaging.relay import Relay, RelaySettings
 from common.postgres.engine import Database
+from common.settings import KafkaSettings
 from tests.support.caches import RedisClients
 from tests.support.databases import Databases
 from tests.support.installation import Installation
+from tests.support.outbox import QUICK
 
 TABLES = """
 drop table if exists profile.effects, auth.counters;
@@ -46,3 +49,22 @@ async def profile(_tables: None, superuser: asyncpg.Connection, databases: Datab
 def wakeups(installation: Installation, redis_clients: RedisClients) -> Wakeups:
     """Not running, so Redis is away and pollers poll fast; a test that is about hints runs it."""
     return Wakeups(redis_clients("auth"), installation.redis_settings("auth").prefix, ["outbox"])
+
+
+@pytest.fixture
+def kafka(kafka_settings: Callable[[str], KafkaSettings]) -> KafkaSettings:
+    return kafka_settings("auth")
+
+
+@pytest.fixture
+def new_relay(auth: Database, kafka: KafkaSettings, wakeups: Wakeups) -> Callable[..., Relay]:
+    def make(database: Database = auth, settings: RelaySettings = QUICK, **changes: object) -> Relay:
+        return Relay(
+            database,
+            changes.get("kafka", kafka),
+            changes.get("wakeups", wakeups),
+            service="auth",
+            settings=settings,
+        )
+
+    return make

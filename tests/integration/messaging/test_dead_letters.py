@@ -252,6 +252,8 @@ class TestRouter:
         async with httpx.AsyncClient(transport=transport, base_url="http://worker") as client:
             listed = (await client.get("/internal/v1/dead-letters", params={"key": str(key)})).json()["items"]
             shown = (await client.get(f"/internal/v1/dead-letters/{listed[0]['id']}")).json()
+            with pytest.raises(QuartetError, match=r"selection\.empty"):
+                await client.post("/internal/v1/dead-letters/drop", json={})
             tried = (
                 await client.post("/internal/v1/dead-letters/replay", json={"key": str(key), "dry_run": True})
             ).json()
@@ -260,9 +262,12 @@ class TestRouter:
             ).json()
             replayed = (await client.post("/internal/v1/dead-letters/replay", json={"key": str(key)})).json()
 
+            meant = await client.post("/internal/v1/dead-letters/drop", json={"everything": True})
+
         assert [item["key"] for item in listed] == [str(key)] * 3
         assert json.loads(shown["payload"])["version"] == 1
         assert {"name": "ce_type", "text": "user.registered"} in shown["headers"]
+        assert meant.json()["done"] == []
         assert (len(tried["done"]), dropped["done"], len(replayed["done"])) == (3, [listed[2]["id"]], 2)
         assert await versions(superuser) == {str(key): [1, 2]}
 

@@ -1,12 +1,10 @@
 import asyncio
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import asyncpg
-import pytest
 import sqlalchemy as sa
 from redis.asyncio import Redis
 
@@ -17,8 +15,8 @@ from common.ids import new_id
 from common.messaging import headers
 from common.messaging.channel import Channel, ChannelError, Outgoing
 from common.messaging.hints import Hints, Wakeups
-from common.messaging.outbox import EventTooLargeError, record
-from common.messaging.relay import Relay, RelaySettings
+from common.messaging.outbox import record
+from common.messaging.relay import Relay
 from common.postgres.context import AsUser, Context
 from common.postgres.engine import Database, Transaction
 from common.settings import KafkaSettings
@@ -26,50 +24,24 @@ from tests.support.databases import Databases
 from tests.support.factories import user_registered
 from tests.support.installation import Installation
 from tests.support.messaging import running
+from tests.support.outbox import QUICK, is_empty, put, sent, waiting
 from tests.support.streams import Streams
 from tests.support.waiting import eventually, throughout
 
-QUICK = RelaySettings(lease_seconds=1.0, renew_seconds=0.2)
 
+class Narrow(Channel):
+    """Takes two messages at once and no more."""
 
-@pytest.fixture
-def kafka(kafka_settings: Callable[[str], KafkaSettings]) -> KafkaSettings:
-    return kafka_settings("auth")
+    def __init__(self, *arguments: object, **named: object) -> None:
+        super().__init__(*arguments, **named)
+        self.taken: list[int] = []
 
+    async def open(self) -> None: ...
 
-@pytest.fixture
-def new_relay(auth: Database, kafka: KafkaSettings, wakeups: Wakeups) -> Callable[..., Relay]:
-    def make(database: Database = auth, settings: RelaySettings = QUICK, **changes: object) -> Relay:
-        return Relay(
-            database,
-            changes.get("kafka", kafka),
-            changes.get("wakeups", wakeups),
-            service="auth",
-            settings=settings,
-        )
-
-    return make
-
-
-async def put(database: Database, *versions: int, key: UUID) -> None:
-    async with database.transaction(as_user=Context.SYSTEM) as tx:
-        await record(tx, *(user_registered(key, version=version) for version in versions))
-
-
-async def waiting(superuser: asyncpg.Connection) -> int:
-    return await superuser.fetchval("select count(*) from auth.outbox")
-
-
-async def is_empty(superuser: asyncpg.Connection) -> bool:
-    return await waiting(superuser) == 0
-
-
-async def sent(streams: Streams) -> dict[str, list[int]]:
-    """The versions on the topic by key, in Kafka's order."""
-    found: dict[str, list[int]] = {}
-    for message in await streams.consume_all(USERS):
-        found.setdefault(message.key.decode(), []).append(json.loads(message.value)["version"])
-    return found
+    async def send(self, messages: Sequence[Outgoing]) -> None:
+        if len(messages) > 2:
+            raise ChannelError("too much")
+        self.taken.append(len(messages))
 
 
 class Refusing(Channel):
@@ -94,75 +66,6 @@ class Late(Database):
         if self.late:
             raise unavailable("database.timeout", "The database took too long.")
         return await super().begin(as_user)
-
-
-class TestRecord:
-    async def test_what_is_rolled_back_is_never_sent(self, auth: Database, superuser: asyncpg.Connection):
-        async def fail(tx: Transaction) -> None:
-            await record(tx, user_registered())
-            raise KeyError
-
-        with pytest.raises(KeyError):
-            await auth.in_transaction(Context.SYSTEM, fail)
-
-        assert await is_empty(superuser)
-
-    async def test_a_user_may_record_and_not_read(self, databases: Databases, superuser: asyncpg.Connection):
-        api = databases("auth", "api")
-        user_id = new_id()
-
-        async with api.transaction(as_user=user_id) as tx:
-            await record(tx, user_registered(user_id), user_registered(user_id, version=2))
-
-        assert await waiting(superuser) == 2
-        with pytest.raises(Exception, match="permission denied"):
-            async with api.transaction(as_user=user_id) as tx:
-                await tx.execute(sa.text("SELECT id FROM outbox"))
-
-    async def test_the_second_writer_of_a_key_waits_for_the_first(
-        self, auth: Database, superuser: asyncpg.Connection
-    ):
-        key = new_id()
-        async with auth.transaction(as_user=Context.SYSTEM) as first:
-            await record(first, user_registered(key, version=1))
-            second = asyncio.create_task(put(auth, 2, key=key))
-            await put(auth, 1, key=new_id())
-            await eventually(lambda: _waits_for_a_lock(superuser))
-            assert not second.done()
-        await second
-
-        rows = await superuser.fetch(
-            "select payload->>'version' as version from auth.outbox where aggregateid = $1 order by position",
-            str(key),
-        )
-        assert [row["version"] for row in rows] == ["1", "2"]
-
-    async def test_the_events_of_one_call_keep_their_order(
-        self, auth: Database, superuser: asyncpg.Connection
-    ):
-        key = new_id()
-
-        await put(auth, *range(1, 51), key=key)
-
-        rows = await superuser.fetch(
-            "select payload->>'version' as version from auth.outbox order by position"
-        )
-        assert [int(row["version"]) for row in rows] == list(range(1, 51))
-
-    async def test_an_event_that_kafka_would_refuse_is_refused_before_the_commit(self, auth: Database):
-        with pytest.raises(EventTooLargeError):
-            async with auth.transaction(as_user=Context.SYSTEM) as tx:
-                await record(tx, user_registered(full_name="x" * 600_000))
-
-    async def test_a_key_that_could_not_be_parked_is_refused_before_the_commit(self, auth: Database):
-        with pytest.raises(EventTooLargeError):
-            async with auth.transaction(as_user=Context.SYSTEM) as tx:
-                await record(tx, replace(user_registered(), key="k" * 1_025))
-
-    async def test_more_keys_than_the_lock_table_has_room_for_are_refused(self, auth: Database):
-        with pytest.raises(ValueError, match="500 keys"):
-            async with auth.transaction(as_user=Context.SYSTEM) as tx:
-                await record(tx, *(user_registered() for _ in range(501)))
 
 
 class TestRelay:
@@ -310,6 +213,22 @@ class TestRelay:
 
         assert await waiting(superuser) == 1
 
+    async def test_takes_less_at_once_when_a_batch_is_too_much(
+        self,
+        auth: Database,
+        kafka: KafkaSettings,
+        new_relay: Callable[..., Relay],
+        superuser: asyncpg.Connection,
+    ):
+        relay = new_relay()
+        relay.channel = Narrow(kafka, transactional_id="unused", patience_seconds=1.0)
+        await put(auth, *range(1, 9), key=new_id())
+
+        async with running(relay):
+            await eventually(lambda: is_empty(superuser))
+
+        assert max(relay.channel.taken) <= 2
+
     async def test_goes_on_when_kafka_is_back(
         self,
         auth: Database,
@@ -377,13 +296,6 @@ async def _is(number: object, wanted: int) -> bool:
 
 async def _holds(superuser: asyncpg.Connection, holder: UUID) -> bool:
     return await superuser.fetchval("select holder = $1 from auth.relay_lease", holder)
-
-
-async def _waits_for_a_lock(superuser: asyncpg.Connection) -> bool:
-    return await superuser.fetchval(
-        "select exists (select from pg_locks l join pg_database d on d.oid = l.database"
-        " where locktype = 'advisory' and not granted and datname = current_database())"
-    )
 
 
 async def _nobody_idles(superuser: asyncpg.Connection) -> bool:

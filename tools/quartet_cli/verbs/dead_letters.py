@@ -125,7 +125,14 @@ def _act(
     found, refused = 0, 0
     would = "would be " if dry_run else ""
     for name in _services(service):
-        answer = _ask(stack, name, "POST", f"/{verb}", json={**selection, "dry_run": dry_run}, may_miss=True)
+        answer = _ask(
+            stack,
+            name,
+            "POST",
+            f"/{verb}",
+            json={**selection, "everything": everything, "dry_run": dry_run},
+            may_miss=True,
+        )
         for one in cast("list[str]", answer.get("done", [])):
             found += 1
             print(f"{name}: {one} {would}{done}")

@@ -27,6 +27,7 @@ from common.messaging.consumer import Consumer
 from common.messaging.dead_letters import DeadLetters
 from common.messaging.dead_letters_api import dead_letters_router
 from common.messaging.handlers import Handlers
+from common.messaging.hints import first_of
 from common.messaging.pulse import Pulse
 from common.messaging.relay import Relay
 from common.postgres.constraints import NO_CONSTRAINTS, Constraints
@@ -65,7 +66,8 @@ async def _work(worker: Worker[SettingsT], settings: SettingsT) -> int:
         pulse = Pulse(settings.kafka, clock=utc_now)
         relay = Relay(base.database, settings.kafka, base.wakeups, service=worker.service)
         runner = Runner(base.database, worker.job_kinds, wake=base.wakeups.event("jobs"))
-        housekeeping = Housekeeping(base.database, common_tasks())
+        tidy = asyncio.Event()
+        housekeeping = Housekeeping(base.database, common_tasks(), on_turn=tidy.set)
         consumer = _consumer(worker, settings, base)
 
         def beat() -> Beat:
@@ -82,7 +84,7 @@ async def _work(worker: Worker[SettingsT], settings: SettingsT) -> int:
         base.tasks.start("housekeeping", housekeeping.run)
         if consumer is not None:
             base.watchdog.watch(Progress(positions_of(consumer, pulse)))
-            base.tasks.start("consumer", consumer.run)
+            base.tasks.start("consumer", _once(tidy, consumer.run))
         if worker.on_start is not None:
             base.tasks.start("on_start", _trying(worker.on_start, base, settings))
         await _until_drained(base, serving)
@@ -123,6 +125,18 @@ def _trying(
                 await stop.wait()
 
     return run
+
+
+def _once(
+    tidy: asyncio.Event, run: Callable[[asyncio.Event], Awaitable[None]]
+) -> Callable[[asyncio.Event], Awaitable[None]]:
+    """The month's partitions come first: what stands in a default partition already cannot move there."""
+
+    async def when_tidy(stop: asyncio.Event) -> None:
+        await first_of(tidy, stop)
+        await run(stop)
+
+    return when_tidy
 
 
 def _process_name(service: str, new_id: NewId) -> str:

@@ -271,7 +271,8 @@ class Consumer:
         consumer, now = self._consumer, time.monotonic()
         progress: dict[TopicPartition, PartitionProgress] = {}
         for tp in consumer.assignment():
-            highwater = consumer.highwater(tp)
+            # Asking about a partition that was taken away meanwhile would be an error.
+            highwater = consumer.highwater(tp) if tp in consumer.assignment() else None
             if highwater is None:
                 continue
             position = self._offsets.first_pending(tp)
@@ -282,5 +283,8 @@ class Consumer:
             moved_at = before.moved_at if before is not None and stands else now
             topic = tp.topic[len(self.kafka.installation) :]
             progress[tp] = PartitionProgress(topic, tp.partition, highwater, position, moved_at)
-            metrics.CONSUMER_LAG.labels(topic, tp.partition).set(progress[tp].lag)
         self._progress = progress
+        # Partitions that others have now are theirs to tell of.
+        metrics.CONSUMER_LAG.clear()
+        for held in progress.values():
+            metrics.CONSUMER_LAG.labels(held.topic, held.partition).set(held.lag)

@@ -8,12 +8,13 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict
 
+from common.errors import Kind, QuartetError
 from common.http.internal import Operator
 from common.messaging.dead_letters import DeadLetter, DeadLetters, Outcome, Selection
 
 
 class SelectionBody(BaseModel):
-    """What is not named does not narrow; naming nothing asks for `everything`."""
+    """What is not named does not narrow."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -29,7 +30,20 @@ class SelectionBody(BaseModel):
 
 
 class ActBody(SelectionBody):
+    """Naming nothing acts on nothing: whoever means every message says `everything`."""
+
+    everything: bool = False
     dry_run: bool = False
+
+    def chosen(self) -> Selection:
+        selection = self.selection()
+        if selection == Selection() and not self.everything:
+            raise QuartetError(
+                "selection.empty",
+                "Name an id, a topic, a key, a partition or offsets, or say everything.",
+                kind=Kind.INVALID,
+            )
+        return selection
 
 
 class DeadLetterOut(BaseModel):
@@ -98,10 +112,10 @@ def dead_letters_router(letters: DeadLetters) -> APIRouter:
         )
 
     async def replay(body: ActBody, actor: Operator) -> OutcomeOut:
-        return _outcome(await letters.replay(body.selection(), actor=actor, dry_run=body.dry_run))
+        return _outcome(await letters.replay(body.chosen(), actor=actor, dry_run=body.dry_run))
 
     async def drop(body: ActBody, actor: Operator) -> OutcomeOut:
-        return _outcome(await letters.drop(body.selection(), actor=actor, dry_run=body.dry_run))
+        return _outcome(await letters.drop(body.chosen(), actor=actor, dry_run=body.dry_run))
 
     router.add_api_route("", list_letters, methods=["GET"])
     router.add_api_route("/replay", replay, methods=["POST"])

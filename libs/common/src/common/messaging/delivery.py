@@ -114,7 +114,13 @@ class Delivery:
             if event.user_id != current:
                 await _become(tx, role_name(service, event.user_id), str(event.user_id))
                 current = event.user_id
-            with _tracer.start_as_current_span(event.type, context=propagate.extract(event.trace)):
+            # What an exception says may quote a row: a trace shows that the event failed, the log where.
+            with _tracer.start_as_current_span(
+                event.type,
+                context=propagate.extract(event.trace),
+                record_exception=False,
+                set_status_on_exception=False,
+            ):
                 await handler(tx, event)
         await _become(tx, role_name(service, Context.SYSTEM), "")
 

@@ -85,6 +85,8 @@ class Relay:
         self._hint = wakeups.event("outbox")
         self._batch_name = f"quartet/relay/{service}/0"
         self._topic_prefix = names.topic_name(kafka, "")
+        self._rows = self._settings.rows
+        self._read = 0
         self._sent_up_to = 0
         self._swept_at = 0.0
         self.lease = Lease(database, holder=holder or new_id(), seconds=self._settings.lease_seconds)
@@ -141,9 +143,11 @@ class Relay:
             try:
                 await self.channel.open()
                 sent = await self._relay_batch()
-                failures = 0
+                failures, self._rows = 0, min(self._settings.rows, self._rows * 2)
             except ChannelError as error:
                 failures += 1
+                # A batch that is too much for Kafka in its time would be so for ever.
+                self._rows = max(1, self._read // 2)
                 metrics.RELAY_FAILURES.inc()
                 log.warning("relay.kafka_refused", error=str(error), attempt=failures)
                 await elapses(backoff.delay(failures), unless=stop)
@@ -163,8 +167,9 @@ class Relay:
                 return 0
             if not guard.alone:  # a batch of the leader before is still open
                 return 0
-            limits = {"rows": self._settings.rows, "bytes": self._settings.bytes}
+            limits = {"rows": self._rows, "bytes": self._settings.bytes}
             rows = (await tx.execute(sa.text(_READ), limits)).all()
+            self._read = len(rows)
             if not rows:
                 return 0
             await self.channel.send([self._outgoing(row) for row in rows])
