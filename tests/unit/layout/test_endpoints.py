@@ -62,3 +62,14 @@ class TestEndpoints:
     @each_service
     def test_say_what_they_are_for(self, service):
         assert [name for name, route in endpoints(service) if not route.summary] == []
+
+    @each_service
+    def test_say_what_every_field_means(self, service):
+        schemas = app_of(service).openapi()["components"]["schemas"]
+
+        assert [
+            f"{name}.{field}"
+            for name, schema in schemas.items()
+            for field, described in schema.get("properties", {}).items()
+            if "description" not in described
+        ] == []

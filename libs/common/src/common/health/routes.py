@@ -30,26 +30,28 @@ UseHealth = Annotated[HealthView, Depends(_view)]
 
 
 class HealthAnswer(BaseModel):
-    status: Status
-    service: str
-    version: str
+    status: Status = Field(description="`degraded` serves: something that it can do without is away.")
+    service: str = Field(description="Which service answers.")
+    version: str = Field(description="Of its release.")
 
 
 class DatabaseHealthAnswer(BaseModel):
-    status: Literal["ok"] = "ok"
+    status: Literal["ok"] = Field(default="ok", description="A database that is away is a problem, 503.")
     latency_ms: float = Field(description="Time of the last query through the readiness alias.")
 
 
 class CheckAnswer(BaseModel):
-    name: str
-    status: Literal["ok", "failing"]
-    severity: Literal["critical", "degrading"]
-    detail: str
-    milliseconds: float
+    name: str = Field(description="What was looked at.")
+    status: Literal["ok", "failing"] = Field(description="What was found.")
+    severity: Literal["critical", "degrading"] = Field(
+        description="A critical one that fails makes the service unready."
+    )
+    detail: str = Field(description="A few words for people.")
+    milliseconds: float = Field(description="How long it took to ask.")
 
 
 class DetailedHealthAnswer(HealthAnswer):
-    checks: list[CheckAnswer]
+    checks: list[CheckAnswer] = Field(description="One for each thing that the service needs.")
 
 
 def health_router() -> APIRouter:

@@ -36,7 +36,14 @@ def _written(text: str) -> str:
 
 _storable = AfterValidator(_written)
 Email = Annotated[
-    str, Field(max_length=320, examples=["ada@example.org"]), _storable, AfterValidator(_address)
+    str,
+    Field(
+        max_length=320,
+        examples=["ada@example.org"],
+        description="Upper and lower case are the same address.",
+    ),
+    _storable,
+    AfterValidator(_address),
 ]
 Password = Annotated[
     str,
@@ -49,12 +56,16 @@ class RegisterRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     email: Email
-    password: Password
+    password: Password = Field(description="Any characters; its length is what counts.")
     full_name: (
         Annotated[str, Field(min_length=1, max_length=200, examples=["Ada Lovelace"]), _storable] | None
-    ) = None
-    timezone: Annotated[str, Field(examples=["Europe/London"]), AfterValidator(_timezone)] | None = None
-    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$", examples=["en"])] | None = None
+    ) = Field(default=None, description="What others call the user.")
+    timezone: Annotated[str, Field(examples=["Europe/London"]), AfterValidator(_timezone)] | None = Field(
+        default=None, description="A name of the IANA database."
+    )
+    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$", examples=["en"])] | None = Field(
+        default=None, description="A language, and a region where it matters: `en`, `pt-BR`."
+    )
 
     def registration(self) -> Registration:
         return Registration(
@@ -67,21 +78,27 @@ class RegisterRequest(BaseModel):
 
 
 class RegisterAnswer(BaseModel):
-    status: Literal["check_your_mail"] = "check_your_mail"
+    status: Literal["check_your_mail"] = Field(
+        default="check_your_mail", description="The same whether or not the address has an account."
+    )
 
 
 class LoginRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     email: Email
-    password: Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS), _storable]
-    device_label: Annotated[str, Field(max_length=100), _storable] | None = None
+    password: Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS), _storable] = Field(
+        description="As it was chosen."
+    )
+    device_label: Annotated[str, Field(max_length=100), _storable] | None = Field(
+        default=None, description="What the user calls this device. Not kept yet."
+    )
 
 
 class LoginAnswer(BaseModel):
-    access_token: str
-    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105  the scheme's name, no secret
-    expires_in: int
+    access_token: str = Field(description="A JWT for `Authorization: Bearer`; its signature is ES256.")
+    token_type: Literal["Bearer"] = Field(default="Bearer", description="How the token is sent.")
+    expires_in: int = Field(description="Seconds until the token ends.")
 
 
 def address(text: str) -> EmailAddress:

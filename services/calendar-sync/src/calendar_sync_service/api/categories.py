@@ -11,15 +11,15 @@ router = APIRouter(tags=["categories"])
 
 
 class CategoryAnswer(BaseModel):
-    id: UUID
-    name: str = Field(examples=["Work"])
-    colour: str = Field(examples=["#3b6fd4"])
-    position: int
+    id: UUID = Field(description="Stays when the category is renamed.")
+    name: str = Field(examples=["Work"], description="What the user calls it.")
+    colour: str = Field(examples=["#3b6fd4"], description="Red, green and blue in hexadecimal.")
+    position: int = Field(description="Its place in the list, from 0.")
 
 
 class CategoriesAnswer(BaseModel):
-    items: list[CategoryAnswer]
-    next_cursor: str | None = None
+    items: list[CategoryAnswer] = Field(description="In their order.")
+    next_cursor: str | None = Field(default=None, description="Where the next page begins; null on the last.")
 
 
 @router.get("/categories", summary="The caller's event categories, in their order")

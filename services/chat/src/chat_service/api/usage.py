@@ -14,8 +14,8 @@ router = APIRouter(tags=["usage"])
 
 class UsageAnswer(BaseModel):
     week: date = Field(description="The Monday that the week begins with, in UTC.")
-    messages: int
-    tokens: int
+    messages: int = Field(description="Messages that the caller has sent.")
+    tokens: int = Field(description="Tokens that models have read and written for the caller.")
 
 
 @router.get("/usage", summary="What the caller has used this week")

@@ -2,7 +2,7 @@ from datetime import datetime
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from common.http.resources import UseDatabase
 from common.http.tokens import CurrentUser
@@ -13,13 +13,13 @@ router = APIRouter(tags=["profile"])
 
 
 class ProfileAnswer(BaseModel):
-    user_id: UUID
-    full_name: str | None
-    timezone: str | None
-    language: str | None
-    version: int
-    created_at: datetime
-    updated_at: datetime
+    user_id: UUID = Field(description="The account's id, the same in every service.")
+    full_name: str | None = Field(description="What others call the user.")
+    timezone: str | None = Field(description="A name of the IANA database.")
+    language: str | None = Field(description="A language, and a region where it matters: `en`, `pt-BR`.")
+    version: int = Field(description="Grows with every change.")
+    created_at: datetime = Field(description="In UTC.")
+    updated_at: datetime = Field(description="Of the last change, in UTC.")
 
 
 @router.get("/me", summary="The caller's own profile", response_model=ProfileAnswer)
