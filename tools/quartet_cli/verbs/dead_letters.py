@@ -22,7 +22,7 @@ PATH = "/internal/v1/dead-letters"
 REQUEST_SECONDS = 60.0
 
 Service = Annotated[str | None, typer.Option("--service", "-s", help="auth, profile, …; without: all.")]
-Id = Annotated[uuid.UUID | None, typer.Argument(metavar="[ID]", help="One message.")]
+Id = Annotated[uuid.UUID | None, typer.Argument(metavar="ID", help="One message.")]
 Topic = Annotated[str | None, typer.Option(help="Of this topic.")]
 Key = Annotated[str | None, typer.Option(help="With this key.")]
 Partition = Annotated[int | None, typer.Option(help="Of this partition.")]
