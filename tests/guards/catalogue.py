@@ -71,15 +71,15 @@ MESSAGING = (
     Guard(
         "the relay's advisory lock: batches of two leaders do not overlap",
         "messaging/relay.py",
-        "if not guard.alone:",
-        "if guard.alone is None:",
+        'if not guard["alone"]:',
+        'if guard["alone"] is None:',
         f"{_MSG}/test_relay.py::TestRelay::test_waits_while_a_batch_of_another_leader_is_open",
     ),
     Guard(
         "the lease: only its holder sends",
         "messaging/relay.py",
-        "if not guard.held:",
-        "if guard.held is None:",
+        'if not guard["held"]:',
+        'if guard["held"] is None:',
         f"{_MSG}/test_relay.py::TestRelay::test_a_leader_that_lost_its_lease_unawares_sends_nothing",
     ),
     Guard(
@@ -92,8 +92,8 @@ MESSAGING = (
     Guard(
         "ORDER BY position: rows are sent in the order of commits",
         "messaging/relay.py",
-        "(SELECT * FROM outbox ORDER BY position LIMIT :rows)",
-        "(SELECT * FROM outbox LIMIT :rows)",
+        "(SELECT * FROM outbox ORDER BY position LIMIT $1)",
+        "(SELECT * FROM outbox LIMIT $1)",
         f"{_MSG}/test_relay.py::TestRelay::test_sends_in_the_order_of_positions_however_rows_lie",
     ),
     Guard(

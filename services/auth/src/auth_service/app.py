@@ -5,7 +5,7 @@ from auth_service.api import jwks, login, register
 from auth_service.api.resources import Resources
 from auth_service.domain.passwords import HashingCost, Passwords
 from auth_service.settings import AuthApiSettings
-from auth_service.storage.tables import HEADS
+from auth_service.storage.tables import HEAD
 from auth_service.usecases.hashing import Hashing
 from auth_service.usecases.signing_keys import SigningKeys
 from common.clock import utc_now
@@ -40,7 +40,7 @@ async def resources(base: Foundation, settings: AuthApiSettings) -> AsyncGenerat
 API = Api(
     service="auth",
     title="Quartet auth",
-    heads=HEADS,
+    head=HEAD,
     routers=(register.router, login.router),
     root_routers=(jwks.router,),
     resources=resources,

@@ -1,12 +1,12 @@
 from calendar_sync_service.api import categories
-from calendar_sync_service.storage.tables import HEADS
+from calendar_sync_service.storage.tables import HEAD
 from common.composition.api import Api, run_api
 from common.settings import ApiSettings
 
 API: Api[ApiSettings] = Api(
     service="calendar",
     title="Quartet calendar",
-    heads=HEADS,
+    head=HEAD,
     routers=(categories.router,),
 )
 

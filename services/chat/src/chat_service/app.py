@@ -1,12 +1,12 @@
 from chat_service.api import usage
-from chat_service.storage.tables import HEADS
+from chat_service.storage.tables import HEAD
 from common.composition.api import Api, run_api
 from common.settings import ApiSettings
 
 API: Api[ApiSettings] = Api(
     service="chat",
     title="Quartet chat",
-    heads=HEADS,
+    head=HEAD,
     routers=(usage.router,),
 )
 

@@ -1,12 +1,12 @@
 from common.composition.api import Api, run_api
 from common.settings import ApiSettings
 from profile_service.api import me
-from profile_service.storage.tables import HEADS
+from profile_service.storage.tables import HEAD
 
 API: Api[ApiSettings] = Api(
     service="profile",
     title="Quartet profile",
-    heads=HEADS,
+    head=HEAD,
     routers=(me.router,),
 )
 

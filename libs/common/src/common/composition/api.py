@@ -35,7 +35,7 @@ only for what should not be waited for."""
 class Api(Generic[SettingsT]):
     service: str
     title: str
-    heads: frozenset[str]
+    head: str
     routers: Sequence[APIRouter]
     root_routers: Sequence[APIRouter] = ()
     """On the public and on the internal port, outside `/api/v1/<service>`."""
@@ -55,7 +55,7 @@ async def _serve(api: Api[SettingsT], settings: SettingsT) -> int:
         service=api.service,
         process="api",
         constraints=api.constraints,
-        heads=api.heads,
+        head=api.head,
         wakes=(HINT,),
     ) as base:
         revoked = RevokedSids(base.database, hint=base.wakeups.event(HINT))

@@ -61,7 +61,7 @@ async def foundation(
     service: str,
     process: ProcessName,
     constraints: Constraints,
-    heads: frozenset[str],
+    head: str,
     wakes: Iterable[str],
 ) -> AsyncGenerator[Foundation]:
     """Opens in order, closes in reverse."""
@@ -92,7 +92,7 @@ async def foundation(
         probe = probe_database(settings.database, service=service, process=process)
         opened.push_async_callback(probe.close)
         drain, watchdog = Drain(settings.drain), Watchdog()
-        schema = schema_check(probe, heads=heads)
+        schema = schema_check(probe, head=head)
         ready = Checks(
             (
                 drain.check(),

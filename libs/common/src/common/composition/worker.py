@@ -41,7 +41,7 @@ _WAKES = ("outbox", "jobs")
 @dataclass(frozen=True)
 class Worker(Generic[SettingsT]):
     service: str
-    heads: frozenset[str]
+    head: str
     handlers: Callable[[NewId, Clock], Handlers] | None = None
     job_kinds: Sequence[JobKind] = ()
     constraints: Constraints = NO_CONSTRAINTS
@@ -60,7 +60,7 @@ async def _work(worker: Worker[SettingsT], settings: SettingsT) -> int:
         service=worker.service,
         process="worker",
         constraints=worker.constraints,
-        heads=worker.heads,
+        head=worker.head,
         wakes=_WAKES,
     ) as base:
         pulse = Pulse(settings.kafka, clock=utc_now)

@@ -33,16 +33,19 @@ def database_check(probe: Database) -> Check:
     return Check("database", ask, timeout_seconds=ANSWER_SECONDS, fresh_seconds=1.0)
 
 
-def schema_check(probe: Database, *, heads: frozenset[str]) -> Check:
-    """A process that expects another schema must not serve: it would fail request by request."""
+def schema_check(probe: Database, *, head: str) -> Check:
+    """Ready when the schema is as new as the code; a newer one is a rollout, and old replicas serve on.
+
+    Revisions are numbered (`profile_0002`), so the greater one is the newer.
+    """
 
     async def ask() -> str:
         async with probe.read_transaction(as_user=Context.SHARED) as connection:
             rows = await connection.fetch(_SELECT_VERSION)
-        found = frozenset(str(row["version_num"]) for row in rows)
-        if found != heads:
-            raise Unwell(f"at {', '.join(sorted(found)) or 'nothing'}, expected {', '.join(sorted(heads))}")
-        return f"at {', '.join(sorted(found))}"
+        found = max((str(row["version_num"]) for row in rows), default="")
+        if found < head:
+            raise Unwell(f"at {found or 'nothing'}, expected {head}")
+        return f"at {found}" if found == head else f"at {found}, newer than {head}"
 
     return Check("schema", ask, timeout_seconds=ANSWER_SECONDS, fresh_seconds=2.0)
 

@@ -22,7 +22,7 @@ class HealthView:
     ready: Checks
 
 
-def _view(request: Request) -> HealthView:
+async def _view(request: Request) -> HealthView:
     return request.app.state.health
 
 

@@ -1,4 +1,7 @@
-"""What routes ask for of their application: set once by the composition root, never imported."""
+"""What routes ask for of their application: set once by the composition root, never imported.
+
+Coroutines, though nothing is awaited: the framework sends plain functions through a thread, 0.2 ms each.
+"""
 
 from typing import Annotated
 
@@ -8,11 +11,11 @@ from common.clock import Clock
 from common.postgres.engine import Database
 
 
-def _database(request: Request) -> Database:
+async def _database(request: Request) -> Database:
     return request.app.state.database
 
 
-def _clock(request: Request) -> Clock:
+async def _clock(request: Request) -> Clock:
     return request.app.state.clock
 
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
 from common.errors import Kind, QuartetError
+from common.http.timestamps import Timestamp
 from common.ids import NewId
 from common.postgres.engine import Transaction, wake_after_commit
 
@@ -61,13 +62,13 @@ class StoredJob:
     result: object
     attempts: int
     max_attempts: int
-    run_at: datetime
-    claim_until: datetime | None
-    cancel_requested_at: datetime | None
+    run_at: Timestamp
+    claim_until: Timestamp | None
+    cancel_requested_at: Timestamp | None
     error: str | None
     trace: str | None
-    created_at: datetime
-    finished_at: datetime | None
+    created_at: Timestamp
+    finished_at: Timestamp | None
 
 
 @dataclass(frozen=True)

@@ -107,12 +107,17 @@ async def _ship(producer: AIOKafkaProducer, messages: Sequence[Outgoing]) -> Non
     """Whole batches instead of single sends: one future for each batch, not for each event."""
     partitions: dict[str, list[int]] = {}
     batches: dict[tuple[str, int], list[Any]] = {}
+    places: dict[tuple[str, bytes], tuple[str, int]] = {}
     for message in messages:
         topic = message.topic
-        if topic not in partitions:
-            partitions[topic] = sorted(await producer.partitions_for(topic))
-        numbers = partitions[topic]
-        place = (topic, cast("int", _partition_of(message.key, numbers, numbers)))
+        place = places.get((topic, message.key))
+        if place is None:
+            # Kafka's hash of a key is written in Python: once for each key, not for each of its events.
+            if topic not in partitions:
+                partitions[topic] = sorted(await producer.partitions_for(topic))
+            numbers = partitions[topic]
+            place = (topic, cast("int", _partition_of(message.key, numbers, numbers)))
+            places[topic, message.key] = place
         open_batches = batches.setdefault(place, [])
         if not open_batches or not _fits(open_batches[-1], message):
             open_batches.append(producer.create_batch())

@@ -1,7 +1,6 @@
 """The operator's way to messages that stopped, on the worker's internal port."""
 
 import base64
-from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from common.errors import Kind, QuartetError
 from common.http.internal import Operator
+from common.http.timestamps import Timestamp
 from common.messaging.dead_letters import DeadLetter, DeadLetters, Outcome, Selection
 
 
@@ -64,7 +64,7 @@ class DeadLetterOut(BaseModel):
     attempts: int
     trace: str | None
     versions: dict[str, str]
-    parked_at: datetime
+    parked_at: Timestamp
 
 
 class Listing(BaseModel):

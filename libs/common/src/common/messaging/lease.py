@@ -23,7 +23,7 @@ _TAKE = sa.text("""
 
 _GIVE_UP = sa.text("UPDATE relay_lease SET until = now() WHERE shard = 0 AND holder = :holder")
 
-HELD = "EXISTS (SELECT FROM relay_lease WHERE shard = 0 AND holder = :holder AND until > now())"
+HELD = "EXISTS (SELECT FROM relay_lease WHERE shard = 0 AND holder = $1 AND until > now())"
 """The same question inside a batch's transaction, asked of the database and its clock."""
 
 

@@ -1,6 +1,7 @@
 """Sends the outbox to Kafka, in the order of commits for each key (ADR 0005)."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from common.settings import KafkaSettings
 
 log = structlog.get_logger(__name__)
 
-_GUARD = f"SELECT pg_try_advisory_xact_lock(hashtextextended(:batch, 0)) AS alone, {HELD} AS held"
+_GUARD = f"SELECT pg_try_advisory_xact_lock(hashtextextended($2, 0)) AS alone, {HELD} AS held"
 
 # From the first row on, without a lower bound: a bound could pass a late commit and see its key's next event.
 # The bytes are those stored: what comes out is larger by the compression, which is bounded in turn.
@@ -33,13 +34,13 @@ _READ = """
     SELECT position, topic, aggregateid, payload, headers FROM (
         SELECT position, topic, aggregateid, payload::text AS payload, headers::text AS headers,
                sum(pg_column_size(payload)) OVER (ORDER BY position) - pg_column_size(payload) AS before
-        FROM (SELECT * FROM outbox ORDER BY position LIMIT :rows) first_rows
+        FROM (SELECT * FROM outbox ORDER BY position LIMIT $1) first_rows
     ) counted
-    WHERE before < :bytes
+    WHERE before < $2
     ORDER BY position
 """
 
-_DELETE = "DELETE FROM outbox WHERE position = ANY(CAST(:positions AS bigint[]))"
+_DELETE = "DELETE FROM outbox WHERE position = ANY($1::bigint[])"
 
 # Only asks whether there is something: dead rows below the mark are not walked through at each poll.
 _PROBE = "SELECT EXISTS (SELECT FROM outbox WHERE position > $1)"
@@ -158,33 +159,31 @@ class Relay:
 
     async def _relay_batch(self) -> int:
         """Reads, sends and deletes in one transaction; what it did not send stays for the next one."""
-        async with self._database.transaction(as_user=Context.SYSTEM) as tx:
-            guard = (
-                await tx.execute(sa.text(_GUARD), {"batch": self._batch_name, "holder": self.lease.holder})
-            ).one()
-            if not guard.held:
+        # On the driver's connection: five thousand rows at once are too many to be dressed as SQLAlchemy's.
+        async with self._database.read_transaction(as_user=Context.SYSTEM) as connection:
+            (guard,) = await connection.fetch(_GUARD, self.lease.holder, self._batch_name)
+            if not guard["held"]:
                 self.lease.lose()
                 return 0
-            if not guard.alone:  # a batch of the leader before is still open
+            if not guard["alone"]:  # a batch of the leader before is still open
                 return 0
-            limits = {"rows": self._rows, "bytes": self._settings.bytes}
-            rows = (await tx.execute(sa.text(_READ), limits)).all()
+            rows = await connection.fetch(_READ, self._rows, self._settings.bytes)
             self._read = len(rows)
             if not rows:
                 return 0
-            await self.channel.send([self._outgoing(row) for row in rows])
-            await tx.execute(sa.text(_DELETE), {"positions": [row.position for row in rows]})
-        self._sent_up_to = max(self._sent_up_to, rows[-1].position)
+            await self.channel.send([self._outgoing(*row) for row in rows])
+            await connection.execute(_DELETE, [row[0] for row in rows])
+        self._sent_up_to = max(self._sent_up_to, rows[-1][0])
         _count(rows)
         return len(rows)
 
-    def _outgoing(self, row: Any) -> Outgoing:
-        headers: dict[str, str] = from_json(row.headers)
+    def _outgoing(self, _: int, topic: str, key: str, payload: str, headers: str) -> Outgoing:
+        named: dict[str, str] = from_json(headers)
         return Outgoing(
-            topic=self._topic_prefix + row.topic,
-            key=row.aggregateid.encode(),
-            value=row.payload.encode(),
-            headers=[(name, value.encode()) for name, value in headers.items()],
+            topic=self._topic_prefix + topic,
+            key=key.encode(),
+            value=payload.encode(),
+            headers=[(name, value.encode()) for name, value in named.items()],
         )
 
     async def _wait_for_more(self, stop: asyncio.Event, empty: int) -> None:
@@ -233,8 +232,5 @@ class Relay:
 
 
 def _count(rows: Sequence[Any]) -> None:
-    by_topic: dict[str, int] = {}
-    for row in rows:
-        by_topic[row.topic] = by_topic.get(row.topic, 0) + 1
-    for topic, number in by_topic.items():
+    for topic, number in Counter(row[1] for row in rows).items():
         metrics.RELAY_SENT.labels(topic).inc(number)

@@ -55,5 +55,5 @@ SCHEMA = Schema(
     metadata=metadata,
 )
 
-HEADS = frozenset({"auth_0001"})
-"""The revision that this code works with; readiness compares it with the database's."""
+HEAD = "auth_0001"
+"""The oldest revision that this code works with; readiness compares it with the database's."""

@@ -42,5 +42,5 @@ SCHEMA = Schema(
     metadata=metadata,
 )
 
-HEADS = frozenset({"calendar_0001"})
-"""The revision that this code works with; readiness compares it with the database's."""
+HEAD = "calendar_0001"
+"""The oldest revision that this code works with; readiness compares it with the database's."""

@@ -36,5 +36,5 @@ SCHEMA = Schema(
     metadata=metadata,
 )
 
-HEADS = frozenset({"chat_0001"})
-"""The revision that this code works with; readiness compares it with the database's."""
+HEAD = "chat_0001"
+"""The oldest revision that this code works with; readiness compares it with the database's."""

@@ -1,10 +1,10 @@
-from datetime import datetime
 from uuid import UUID
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from common.http.resources import UseDatabase
+from common.http.timestamps import Timestamp
 from common.http.tokens import CurrentUser
 from profile_service.domain.errors import profile_not_ready
 from profile_service.storage.profiles import read_profile
@@ -18,8 +18,8 @@ class ProfileAnswer(BaseModel):
     timezone: str | None = Field(description="A name of the IANA database.")
     language: str | None = Field(description="A language, and a region where it matters: `en`, `pt-BR`.")
     version: int = Field(description="Grows with every change.")
-    created_at: datetime = Field(description="In UTC.")
-    updated_at: datetime = Field(description="Of the last change, in UTC.")
+    created_at: Timestamp = Field(description="In UTC.")
+    updated_at: Timestamp = Field(description="Of the last change, in UTC.")
 
 
 @router.get("/me", summary="The caller's own profile", response_model=ProfileAnswer)

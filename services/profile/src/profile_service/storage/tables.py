@@ -30,5 +30,5 @@ SCHEMA = Schema(
     metadata=metadata,
 )
 
-HEADS = frozenset({"profile_0001"})
-"""The revision that this code works with; readiness compares it with the database's."""
+HEAD = "profile_0001"
+"""The oldest revision that this code works with; readiness compares it with the database's."""
