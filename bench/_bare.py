@@ -24,7 +24,7 @@ _BEGIN = "BEGIN; SET LOCAL ROLE profile_user; SET LOCAL app.user_id = '{}'"
 def build(user_id: str, *, in_transaction: bool) -> Starlette:
     pool: asyncpg.Pool
 
-    async def me(request: Request) -> Response:  # noqa: ARG001
+    async def me(request: Request) -> Response:  # noqa: ARG001 - the framework passes it
         async with pool.acquire() as connection:
             if in_transaction:
                 await connection.execute(_BEGIN.format(user_id))
@@ -34,7 +34,7 @@ def build(user_id: str, *, in_transaction: bool) -> Starlette:
                 row = await connection.fetchrow(SQL, user_id)
         return Response(json.dumps(dict(row), default=str), media_type="application/json")
 
-    async def lifespan(app: Starlette):  # noqa: ARG001
+    async def lifespan(app: Starlette):  # noqa: ARG001 - the framework passes it
         nonlocal pool
         # without a transaction there is no role: that handler asks as the superuser, past all policies
         url = os.environ["DATABASE_URL" if in_transaction else "BENCH_SUPERUSER_URL"]

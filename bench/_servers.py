@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from common.messaging.hints import Wakeups
 from common.postgres.engine import Database
 from quartet_cli import testing
 from quartet_cli.topics import apply_topics
@@ -45,16 +44,3 @@ async def superuser(installation: Installation) -> AsyncGenerator[asyncpg.Connec
 def worker_database(installation: Installation, service: str) -> Database:
     settings = installation.database_settings(service, "worker")
     return Database(settings, service=service, application_name=f"{service}-bench")
-
-
-@asynccontextmanager
-async def running(run: object, stop: asyncio.Event) -> AsyncGenerator[None]:
-    task = asyncio.ensure_future(run)  # type: ignore[arg-type]
-    try:
-        yield
-    finally:
-        stop.set()
-        await task
-
-
-__all__ = ["WORKER", "Wakeups", "running", "servers", "superuser", "worker_database"]

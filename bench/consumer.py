@@ -118,7 +118,7 @@ async def runtime(
     stop = asyncio.Event()
     task = asyncio.create_task(consumer.run(stop))
     try:
-        while await root.fetchval("SELECT count(*) < $1 FROM profile.profiles", EVENTS):  # noqa: ASYNC110
+        while await root.fetchval("SELECT count(*) < $1 FROM profile.profiles", EVENTS):  # noqa: ASYNC110 - the database knows
             await asyncio.sleep(0.02)
         return EVENTS / (time.perf_counter() - consumer.began)
     finally:

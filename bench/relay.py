@@ -71,7 +71,7 @@ async def main() -> None:
 
         async def emptied() -> None:
             # the end is what is measured: looking 50 times a second costs neither side much
-            while await root.fetchval("SELECT EXISTS (SELECT FROM auth.outbox)"):  # noqa: ASYNC110
+            while await root.fetchval("SELECT EXISTS (SELECT FROM auth.outbox)"):  # noqa: ASYNC110 - the database knows
                 await asyncio.sleep(0.02)
 
         try:

@@ -87,17 +87,17 @@ async def _metrics(request: Request) -> Response:  # noqa: ARG001 - the framewor
     return Response(exposition(), media_type=CONTENT_TYPE, headers=_NO_STORE)
 
 
-async def _not_found(request: Request, error: Exception) -> Response:  # noqa: ARG001
+async def _not_found(request: Request, error: Exception) -> Response:  # noqa: ARG001 - the framework passes it
     missing = QuartetError("route.not_found", "There is no such path.", kind=Kind.NOT_FOUND)
     return problem_response(missing, request.scope)
 
 
-async def _not_allowed(request: Request, error: Exception) -> Response:  # noqa: ARG001
+async def _not_allowed(request: Request, error: Exception) -> Response:  # noqa: ARG001 - the framework passes it
     refused = QuartetError("method.not_allowed", "Probes are asked with GET.", kind=Kind.METHOD_NOT_ALLOWED)
     return problem_response(refused, request.scope, headers={"Allow": "GET, HEAD"})
 
 
-async def _failed(request: Request, error: Exception) -> Response:  # noqa: ARG001
+async def _failed(request: Request, error: Exception) -> Response:  # noqa: ARG001 - the framework passes it
     return problem_response(
         QuartetError("internal", "Something went wrong here.", kind=Kind.INTERNAL), request.scope
     )

@@ -73,7 +73,7 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._head_bytes = self._head_bytes or 0
-        self.scope[PEER] = self._peer  # type: ignore[typeddict-unknown-key]
+        self.scope[PEER] = self._peer  # type: ignore[typeddict-unknown-key] - ours
 
     def on_headers_complete(self) -> None:
         self._head_bytes = None
@@ -81,7 +81,7 @@ class Connection(HttpToolsProtocol):
         if self.server_state.leaving:
             self.cycle.keep_alive = False
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
         """What is no HTTP gets the same kind of answer as everything else; nothing of it is repeated."""
         error = QuartetError("http.malformed", "This is no HTTP request.", kind=Kind.MALFORMED)
         body = encode(problem(error, instance="", request_id=""))
