@@ -28,6 +28,7 @@ async def network(
     """Between every client of this process and the broker, whose own answers name its real port."""
     host, _, broker = kafka_settings("profile").bootstrap.partition(":")
     connect = AIOKafkaConnection.__init__
+    before = asyncio.all_tasks()
     async with proxy_to(host, int(broker)) as proxy:
 
         def around(self: AIOKafkaConnection, host: str, port: int, **rest: object) -> None:
@@ -35,6 +36,13 @@ async def network(
 
         monkeypatch.setattr(AIOKafkaConnection, "__init__", around)
         yield proxy
+    # Kafka's client leaves tasks behind when it is given up: they would keep it alive to the end of the run.
+    left = [
+        task for task in asyncio.all_tasks() - before if "aiokafka" in task.get_coro().cr_code.co_filename
+    ]
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
     gc.collect()
 
 
