@@ -1,8 +1,8 @@
 import pytest
 
 from tests.support.campaign import chosen_seed
-from tests.support.gateway import gateway, stack  # noqa: F401  # pytest finds fixtures by their names here
-from tests.support.whole import everything_is_well, operator, parts, topics, whole  # noqa: F401
+from tests.support.gateway import gateway, stack  # noqa: F401 - fixtures  # pytest finds fixtures by their names here
+from tests.support.whole import everything_is_well, operator, parts, topics, whole  # noqa: F401 - fixtures
 
 SAID = pytest.StashKey[list[str]]()
 

@@ -159,8 +159,8 @@ class TestConsumer:
         async def crash(_: object) -> None:
             raise AssertionError("a bug")
 
-        consumer.delivery.together = crash  # type: ignore[method-assign]
-        consumer.delivery.park = lambda *_, **__: crash(None)  # type: ignore[method-assign]
+        consumer.delivery.together = crash  # type: ignore[method-assign] - broken on purpose
+        consumer.delivery.park = lambda *_, **__: crash(None)  # type: ignore[method-assign] - broken on purpose
         await streams.send(user_registered())
 
         with pytest.raises(ExceptionGroup):

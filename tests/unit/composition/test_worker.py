@@ -38,7 +38,7 @@ class TestAWorkerThatStands:
         self, waits_for_database: bool, kafka_silent_for: timedelta, stuck: tuple[str, ...]
     ):
         consumer, pulse = Standing(waits_for_database), Heard(utc_now() - kafka_silent_for)
-        progress = Progress(positions_of(consumer, pulse), stuck_seconds=10)  # type: ignore[arg-type]
+        progress = Progress(positions_of(consumer, pulse), stuck_seconds=10)  # type: ignore[arg-type] - its figures alone
 
         for now in (0, 6, 12):
             progress.observe(now)

@@ -41,7 +41,7 @@ def asks_who(dependant) -> bool:
 
 
 def plain_functions(dependant) -> list[str]:
-    """Dependencies that the framework would send through a thread: 0.2 ms each, with every request."""
+    """Dependencies that the framework would send through a thread with every request."""
     asked = [dependant.call, getattr(dependant.call, "__call__", None)]  # noqa: B004 - instances are asked too
     here = [] if any(map(inspect.iscoroutinefunction, asked)) else [str(dependant.call)]
     return here + [name for one in dependant.dependencies for name in plain_functions(one)]

@@ -49,12 +49,12 @@ class TestDelivery:
         handlers = Handlers("profile")
         handlers.batch(UserRegistered, users)
         handlers.batch(SessionRevoked, sessions)
-        delivery = Delivery(None, handlers, consumer="c")  # type: ignore[arg-type]
+        delivery = Delivery(None, handlers, consumer="c")  # type: ignore[arg-type] - not asked
         key = user_registered().data.user_id
         free = [user_registered(), session_revoked(), user_registered(), session_revoked()]
         tied = [user_registered(key), session_revoked(session_id=key), user_registered(key)]
 
-        asyncio.run(delivery.handle(None, free))  # type: ignore[arg-type]
-        asyncio.run(delivery.handle(None, tied))  # type: ignore[arg-type]
+        asyncio.run(delivery.handle(None, free))  # type: ignore[arg-type] - not asked
+        asyncio.run(delivery.handle(None, tied))  # type: ignore[arg-type] - not asked
 
         assert calls == [("users", 2), ("sessions", 2), ("users", 1), ("sessions", 1), ("users", 1)]

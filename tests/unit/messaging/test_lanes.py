@@ -64,7 +64,7 @@ class Setup:
         self.flow = Flow(self.offsets, most_in_flight=100)
         self.delivery = Recorded()
         settings = LaneSettings(attempts=3, retry=AT_ONCE, database=AT_ONCE)
-        self.lane = Lane(self.delivery, self.offsets, self.flow, settings)  # type: ignore[arg-type]
+        self.lane = Lane(self.delivery, self.offsets, self.flow, settings)  # type: ignore[arg-type] - a script instead
 
     async def deliver(self, *messages: Message) -> None:
         for each in messages:

@@ -1,6 +1,6 @@
 """What routes ask for of their application: set once by the composition root, never imported.
 
-Coroutines, though nothing is awaited: the framework sends plain functions through a thread, 0.2 ms each.
+Coroutines, though nothing is awaited: the framework sends plain functions through a thread.
 """
 
 from typing import Annotated
