@@ -13,6 +13,7 @@ from starlette.types import Scope
 from common.health.routes import HealthView, health_router
 from common.http.answers import documented_problems
 from common.http.bodies import BodyMiddleware
+from common.http.direct import DirectMiddleware
 from common.http.envelope import EnvelopeMiddleware
 from common.http.faults import FaultMiddleware, install_handlers
 from common.problems import ProblemDocument
@@ -56,6 +57,7 @@ def create_app(
             *_cors(cors_origins),
             Middleware(FaultMiddleware, deadline_seconds=request_deadline_seconds),
             Middleware(BodyMiddleware, limit_bytes=body_limit_bytes),
+            Middleware(DirectMiddleware),
         ],
     )
     route_of.app = app
