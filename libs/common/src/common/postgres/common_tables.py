@@ -193,3 +193,18 @@ audit_log = sa.Table(
     sa.Index("audit_log_user_id_idx", "user_id", "id"),
     postgresql_partition_by="range (id)",
 )
+
+idempotency_keys = sa.Table(
+    "idempotency_keys",
+    _common,
+    uuid("user_id", primary_key=True),
+    text("key", primary_key=True),
+    sa.Column("request_hash", BYTEA, nullable=False),
+    sa.Column("status", sa.Integer, nullable=False),
+    _jsonb("headers"),
+    sa.Column("body", BYTEA),
+    timestamp("created_at", default_now=True),
+    sa.CheckConstraint("char_length(key) between 1 and 255", name="key"),
+    sa.CheckConstraint("octet_length(body) <= 65536", name="body"),
+    sa.Index("idempotency_keys_created_at_idx", "created_at"),
+)

@@ -69,6 +69,12 @@ COMMON_TABLES: Final = (
             update=("cancel_requested_at",),
         ),
     ),
+    TableAccess(
+        "idempotency_keys",
+        "user",
+        # written once: what was answered is not answered otherwise later
+        user=Grants(select=ALL, insert=("user_id", "key", "request_hash", "status", "headers", "body")),
+    ),
     TableAccess("heartbeats", "shared"),
     TableAccess("revoked_sids", "shared"),
     TableAccess("alembic_version", "shared", system=READ),

@@ -205,3 +205,26 @@ def drop_common_tables_v1() -> str:
         drop table outbox, relay_lease, inbox, parked_messages, parked_keys, jobs;
         drop table heartbeats, revoked_sids, audit_log;
     """
+
+
+def common_tables_v2() -> str:
+    """The answers to POSTs that carried an Idempotency-Key."""
+    return """
+        create table idempotency_keys (
+            user_id uuid not null,
+            key text not null,
+            request_hash bytea not null,
+            status integer not null,
+            headers jsonb not null,
+            body bytea,
+            created_at timestamptz not null default now(),
+            constraint idempotency_keys_pkey primary key (user_id, key),
+            constraint idempotency_keys_key_check check (char_length(key) between 1 and 255),
+            constraint idempotency_keys_body_check check (octet_length(body) <= 65536)
+        );
+        create index idempotency_keys_created_at_idx on idempotency_keys (created_at);
+    """
+
+
+def drop_common_tables_v2() -> str:
+    return "drop table idempotency_keys;"

@@ -55,5 +55,5 @@ SCHEMA = Schema(
     metadata=metadata,
 )
 
-HEAD = "auth_0001"
+HEAD = "auth_0002"
 """The oldest revision that this code works with; readiness compares it with the database's."""
