@@ -3,7 +3,8 @@ import asyncio
 import pytest
 
 from common.errors import unavailable
-from common.health.checks import Check, Checks, Severity, Unwell, immediate
+from common.health.checks import Check, Checks, Finding, Severity, Unwell, immediate
+from common.telemetry.metrics import exposition
 from tests.support.waiting import happens
 
 
@@ -108,6 +109,34 @@ class TestACheck:
             raise error
 
         assert (await Check("database", ask).result()).detail == shown
+
+    async def test_shows_the_figures_behind_its_words(self):
+        async def full() -> str:
+            raise Unwell("all 6 are in use", size=6, waiting=2)
+
+        async def free() -> Finding:
+            return Finding("4 idle of 6", {"size": 6, "idle": 4})
+
+        assert (await Check("pool", full).result()).data == {"size": 6, "waiting": 2}
+        assert (await Check("pool", free).result()).data == {"size": 6, "idle": 4}
+
+    async def test_counts_each_time_that_it_did_not_pass(
+        self, check: Check, neighbour: Neighbour, elapsed: list[float]
+    ):
+        await check.result()
+        before = failures_of("neighbour")
+        neighbour.well = False
+        for _ in range(3):
+            elapsed[0] += 2
+            await check.result()
+
+        assert failures_of("neighbour") - before == 3
+
+
+def failures_of(name: str) -> float:
+    lines = exposition().decode().splitlines()
+    found = [line for line in lines if line.startswith(f'quartet_check_failures_total{{check="{name}"}}')]
+    return sum(float(line.split()[-1]) for line in found)
 
 
 class TestAReport:

@@ -83,24 +83,48 @@ class TestTheProbePort:
         assert one.status_code == 503
         assert both.status_code == 200
         assert both.json()["excluded"] == ["database", "schema"]
-        assert both.json()["unknown"] == ["moon"]
+
+    @pytest.mark.parametrize("asked", ["exclude=moon", "exclude=moon&verbose"])
+    async def test_names_what_it_was_told_to_leave_out_and_does_not_know(
+        self, client: httpx.AsyncClient, state: State, asked: str
+    ):
+        state.failing.add("database")
+
+        answer = await client.get(f"/readyz?{asked}")
+
+        assert answer.status_code == 503
+        assert answer.json()["unknown"] == ["moon"]
 
     async def test_shows_every_check_on_request(self, client: httpx.AsyncClient):
         answer = await client.get("/readyz?verbose")
 
         checks = answer.json()["checks"]
         assert [check["name"] for check in checks] == ["database", "schema", "redis"]
-        assert {"status", "severity", "detail", "milliseconds"} <= checks[0].keys()
+        assert checks[0].keys() == {"name", "status", "severity", "detail", "milliseconds", "data"}
 
     async def test_knows_no_other_check(self, client: httpx.AsyncClient):
         answer = await client.get("/readyz/moon")
 
         assert (answer.status_code, answer.json()["code"]) == (404, "route.not_found")
 
-    async def test_takes_get_only(self, client: httpx.AsyncClient):
-        answer = await client.post("/readyz")
+    @pytest.mark.parametrize("path", ["/livez", "/readyz", "/startupz", "/readyz/database", "/metrics"])
+    @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+    async def test_takes_get_only(self, client: httpx.AsyncClient, method: str, path: str):
+        answer = await client.request(method, path)
 
         assert (answer.status_code, answer.json()["code"]) == (405, "method.not_allowed")
+        assert answer.headers["Allow"] == "GET, HEAD"
+
+    async def test_takes_head_as_get_without_a_body(self, client: httpx.AsyncClient, state: State):
+        state.failing.add("database")
+
+        answer = await client.head("/readyz")
+
+        assert (answer.status_code, answer.content) == (503, b"")
+
+    @pytest.mark.parametrize("path", ["/livez", "/readyz?verbose", "/readyz/database", "/metrics"])
+    async def test_is_not_to_be_cached(self, client: httpx.AsyncClient, path: str):
+        assert (await client.get(path)).headers["Cache-Control"] == "no-store"
 
     async def test_serves_the_metrics(self, client: httpx.AsyncClient):
         await client.get("/readyz")

@@ -84,6 +84,16 @@ class TestTheWatchdog:
         assert report.degraded == ("tasks",)
         assert "consumer" in report.results[1].detail
 
+    async def test_still_sees_it_when_the_process_leaves_because_of_it(self, watchdog: Watchdog):
+        task = asyncio.create_task(asyncio.Event().wait())
+        watchdog.supervise("consumer", task)
+        task.cancel()
+        await asyncio.wait([task])
+
+        watchdog.leaving()
+
+        assert (await watchdog.checks().report()).degraded == ("tasks",)
+
     async def test_expects_tasks_to_end_while_leaving(self, watchdog: Watchdog):
         task = asyncio.create_task(asyncio.Event().wait())
         watchdog.supervise("consumer", task)

@@ -69,8 +69,9 @@ async def _serve(api: Api[SettingsT], settings: SettingsT) -> int:
             documented=False,
         )
         base.ready.add(revocations_check(lambda: revoked.loaded))
-        base.ready.add(worker_check(base.database))
+        base.ready.add(worker_check(base.probe))
         for app in (public, internal):
+            app.state.leaving = base.drain.delay_over
             app.state.database = base.database
             app.state.clock = utc_now
         public.state.access_tokens = AccessTokens(

@@ -11,6 +11,7 @@ from common.composition.tasks import Tasks
 from common.health.checks import Check, Checks
 from common.health.database import database_check, pool_check, probe_database, schema_check
 from common.health.drain import Drain
+from common.health.last_resort import exit_after
 from common.health.probes import probe_app
 from common.health.redis import redis_check
 from common.health.watchdog import Watchdog
@@ -30,6 +31,8 @@ class Foundation:
     settings: Settings
     service: str
     database: Database
+    probe: Database
+    """What only checks ask through."""
     redis: Redis
     hints: Hints
     wakeups: Wakeups
@@ -91,7 +94,7 @@ async def foundation(
         opened.push_async_callback(database.close)
         probe = probe_database(settings.database, service=service, process=process)
         opened.push_async_callback(probe.close)
-        drain, watchdog = Drain(settings.drain), Watchdog()
+        drain, watchdog = Drain(settings.drain, give_up_after=exit_after), Watchdog()
         schema = schema_check(probe, head=head)
         ready = Checks(
             (
@@ -108,6 +111,7 @@ async def foundation(
             settings=settings,
             service=service,
             database=database,
+            probe=probe,
             redis=redis,
             hints=hints,
             wakeups=wakeups,

@@ -2,20 +2,36 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import structlog
-from prometheus_client import Gauge
+from prometheus_client import Counter, Gauge
 
 from common.errors import QuartetError
 
 _log = structlog.get_logger("health")
 _HEALTHY = Gauge("quartet_check_healthy", "1 while the check passes.", ["check"])
+_FAILURES = Counter(
+    "quartet_check_failures_total",
+    "Times that a check was asked and did not pass; one among successes does not make it unhealthy.",
+    ["check"],
+)
 
-Probe = Callable[[], Awaitable[str]]
-"""Returns a word about what it saw; raises when it is not well. What it says is shown to everybody."""
+Figure = int | float | str | None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A word about what was seen, and the figures behind it. Both are shown to everybody."""
+
+    words: str
+    data: Mapping[str, Figure] = field(default_factory=dict[str, Figure])
+
+
+Probe = Callable[[], Awaitable[str | Finding]]
+"""Raises when it is not well."""
 
 
 class Severity(StrEnum):
@@ -26,7 +42,11 @@ class Severity(StrEnum):
 
 
 class Unwell(Exception):  # noqa: N818 - a finding, not a fault of the code
-    """A check's own words; of any other exception only the class is shown."""
+    """A check's own words and figures; of any other exception only the class is shown."""
+
+    def __init__(self, words: str, **data: Figure) -> None:
+        super().__init__(words)
+        self.finding = Finding(words, data)
 
 
 @dataclass(frozen=True)
@@ -36,6 +56,7 @@ class Result:
     healthy: bool
     detail: str
     seconds: float
+    data: Mapping[str, Figure] = field(default_factory=dict[str, Figure])
 
 
 class Check:
@@ -77,26 +98,33 @@ class Check:
 
     async def _run(self) -> Result:
         began = self._now()
-        try:
-            async with asyncio.timeout(self._timeout):
-                passed, detail = True, await self._probe()
-        except TimeoutError:
-            passed, detail = False, f"no answer within {self._timeout:g} s"
-        except Unwell as error:
-            passed, detail = False, str(error)
-        except QuartetError as error:
-            passed, detail = False, error.code
-        except Exception as error:  # noqa: BLE001 - its text may name hosts and users
-            passed, detail = False, type(error).__name__
+        passed, found = await self._ask()
         self._failures = 0 if passed else self._failures + 1
         self._passed_once = self._passed_once or passed
         healthy = passed or (self._passed_once and self._failures < self._failures_to_fail)
         if self._last is None or self._last.healthy != healthy:
-            _log.info("check.changed", check=self.name, healthy=healthy, detail=detail)
+            _log.info("check.changed", check=self.name, healthy=healthy, detail=found.words)
         _HEALTHY.labels(self.name).set(healthy)
+        if not passed:
+            _FAILURES.labels(self.name).inc()
         self._asked_at = self._now()
-        self._last = Result(self.name, self.severity, healthy, detail, self._asked_at - began)
+        seconds = self._asked_at - began
+        self._last = Result(self.name, self.severity, healthy, found.words, seconds, found.data)
         return self._last
+
+    async def _ask(self) -> tuple[bool, Finding]:
+        try:
+            async with asyncio.timeout(self._timeout):
+                found = await self._probe()
+        except TimeoutError:
+            return False, Finding(f"no answer within {self._timeout:g} s")
+        except Unwell as error:
+            return False, error.finding
+        except QuartetError as error:
+            return False, Finding(error.code)
+        except Exception as error:  # noqa: BLE001 - its text may name hosts and users
+            return False, Finding(type(error).__name__)
+        return True, found if isinstance(found, Finding) else Finding(found)
 
 
 @dataclass(frozen=True)
@@ -132,10 +160,12 @@ class Checks:
         return None if check is None else await check.result()
 
 
-def immediate(name: str, probe: Callable[[], str], *, severity: Severity = Severity.CRITICAL) -> Check:
+def immediate(
+    name: str, probe: Callable[[], str | Finding], *, severity: Severity = Severity.CRITICAL
+) -> Check:
     """For what the process knows by itself: asked every time and believed at once."""
 
-    async def ask() -> str:
+    async def ask() -> str | Finding:
         return probe()
 
     return Check(name, ask, severity=severity, fresh_seconds=0.0, failures_to_fail=1)

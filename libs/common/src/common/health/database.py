@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from common.health.checks import Check, Severity, Unwell, immediate
+from common.health.checks import Check, Finding, Severity, Unwell, immediate
 from common.postgres.context import Context
 from common.postgres.engine import Database
 from common.settings import DatabaseSettings
@@ -18,6 +18,7 @@ def probe_database(settings: DatabaseSettings, *, service: str, process: str) ->
         update={
             "url": settings.probe_url or settings.url,
             "pool_size": 1,
+            "pool_overflow": 0,
             "pool_wait_seconds": ANSWER_SECONDS,
         }
     )
@@ -39,13 +40,14 @@ def schema_check(probe: Database, *, head: str) -> Check:
     Revisions are numbered (`profile_0002`), so the greater one is the newer.
     """
 
-    async def ask() -> str:
+    async def ask() -> Finding:
         async with probe.read_transaction(as_user=Context.SHARED) as connection:
             rows = await connection.fetch(_SELECT_VERSION)
         found = max((str(row["version_num"]) for row in rows), default="")
         if found < head:
-            raise Unwell(f"at {found or 'nothing'}, expected {head}")
-        return f"at {found}" if found == head else f"at {found}, newer than {head}"
+            raise Unwell(f"at {found or 'nothing'}, expected {head}", head=head, found=found)
+        words = f"at {found}" if found == head else f"at {found}, newer than {head}"
+        return Finding(words, {"head": head, "found": found})
 
     return Check("schema", ask, timeout_seconds=ANSWER_SECONDS, fresh_seconds=2.0)
 
@@ -53,11 +55,12 @@ def schema_check(probe: Database, *, head: str) -> Check:
 def pool_check(database: Database, *, size: int) -> Check:
     """A full pool is shown, and answered with 503 request by request; the replica stays in service."""
 
-    def ask() -> str:
-        waiting = database.pool.waiting
-        if waiting > 0:
-            raise Unwell(f"all {size} connections are in use, {waiting} wait")
-        return f"{database.pool.idle} idle of {size}"
+    def ask() -> Finding:
+        pool = database.pool
+        data = {"size": size, "checked_out": pool.checked_out, "idle": pool.idle, "waiting": pool.waiting}
+        if pool.waiting > 0:
+            raise Unwell(f"all {size} connections are in use, {pool.waiting} wait", **data)
+        return Finding(f"{pool.idle} idle of {size}", data)
 
     return immediate("pool", ask, severity=Severity.DEGRADING)
 

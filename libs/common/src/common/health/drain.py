@@ -14,6 +14,8 @@ _log = structlog.get_logger("drain")
 
 _LEAST_SECONDS = 0.5
 """What a step gets even when those before it used up the grace: closing is better than being killed."""
+_OF_STEPS = 0.9
+"""Their part of the grace; the pools close in the rest."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +26,15 @@ class Step:
 
 
 class Drain:
-    def __init__(self, settings: DrainSettings) -> None:
+    def __init__(
+        self, settings: DrainSettings, *, give_up_after: Callable[[float], object] = lambda _: None
+    ) -> None:
+        """`give_up_after` is called with the grace when the drain begins."""
         self._settings = settings
+        self._give_up_after = give_up_after
         self._begun = asyncio.Event()
+        self.delay_over = asyncio.Event()
+        """Nobody new is let in any more: open streams end and send their readers elsewhere."""
         self._hurry = asyncio.Event()
         self._began_at = 0.0
 
@@ -39,6 +47,7 @@ class Drain:
             return
         self._began_at = asyncio.get_running_loop().time()
         self._begun.set()
+        self._give_up_after(self._settings.grace_seconds)
         _log.info("drain.begun", why=why, delay_seconds=self._settings.delay_seconds)
 
     def take_signals(self) -> None:
@@ -72,13 +81,15 @@ class Drain:
             await asyncio.wait_for(self._hurry.wait(), timeout=self._settings.delay_seconds)
         except TimeoutError:
             _log.info("drain.delay_over")
+        self.delay_over.set()
         for step in steps:
             await self._take(step)
         _log.info("drain.done", seconds=round(asyncio.get_running_loop().time() - self._began_at, 2))
 
     async def _take(self, step: Step) -> None:
         loop = asyncio.get_running_loop()
-        left = max(_LEAST_SECONDS, self._began_at + self._settings.grace_seconds - loop.time())
+        until = self._began_at + self._settings.grace_seconds * _OF_STEPS
+        left = max(_LEAST_SECONDS, until - loop.time())
         try:
             async with asyncio.timeout(left):
                 await step.action(left)

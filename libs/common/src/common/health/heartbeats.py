@@ -10,7 +10,7 @@ import sqlalchemy as sa
 import structlog
 
 from common.clock import Clock, utc_now
-from common.health.checks import Check, Severity, Unwell
+from common.health.checks import Check, Finding, Severity, Unwell
 from common.postgres.context import Context
 from common.postgres.engine import Database
 
@@ -89,15 +89,17 @@ async def read_heartbeats(database: Database) -> list[Heartbeat]:
 def worker_check(database: Database, *, clock: Clock = utc_now) -> Check:
     """For the api: whether any worker of the service beats, and sees Kafka."""
 
-    async def ask() -> str:
+    async def ask() -> Finding:
         now = clock()
         beating = [beat for beat in await read_heartbeats(database) if now - beat.at < SILENT_AFTER]
         if not beating:
-            raise Unwell("no worker has been heard of lately")
-        seen = [beat.kafka_seen_at for beat in beating if beat.kafka_seen_at is not None]
-        if is_silent(max(seen, default=None), now):
-            raise Unwell("the worker does not see Kafka")
-        return f"lag {sum(beat.lag or 0 for beat in beating)}"
+            raise Unwell("no worker has been heard of lately", workers=0)
+        lag = sum(beat.lag or 0 for beat in beating)
+        seen = max((beat.kafka_seen_at for beat in beating if beat.kafka_seen_at is not None), default=None)
+        data = {"lag": lag, "workers": len(beating), "seen_at": None if seen is None else seen.isoformat()}
+        if is_silent(seen, now):
+            raise Unwell("the worker does not see Kafka", **data)
+        return Finding(f"lag {lag}", data)
 
     return Check("kafka", ask, severity=Severity.DEGRADING, fresh_seconds=2.0)
 

@@ -35,9 +35,13 @@ def probe_app(*, live: Checks, ready: Checks, started: Checks) -> ASGIApp:
 def _group(checks: Checks) -> Endpoint:
     async def group(request: Request) -> Response:
         asked = request.query_params
-        exclude = tuple(name for value in asked.getlist("exclude") for name in value.split(",") if name)
-        report = await checks.report(exclude=exclude)
-        body = _verbose(report, exclude, checks.names) if "verbose" in asked else _brief(report)
+        named = [name for value in asked.getlist("exclude") for name in value.split(",") if name]
+        excluded = [name for name in named if name in checks.names]
+        report = await checks.report(exclude=excluded)
+        body = _verbose(report, excluded) if "verbose" in asked else _brief(report)
+        if len(excluded) < len(named):
+            # Nothing was left out for these: whoever asks should hear that the name is wrong.
+            body["unknown"] = [name for name in named if name not in checks.names]
         return JSONResponse(body, status_code=200 if report.ok else 503, headers=_NO_STORE)
 
     return group
@@ -61,6 +65,7 @@ def described(result: Result) -> dict[str, object]:
         "severity": result.severity.value,
         "detail": result.detail,
         "milliseconds": round(result.seconds * 1000, 1),
+        "data": dict(result.data),
     }
 
 
@@ -74,12 +79,11 @@ def _brief(report: Report) -> dict[str, object]:
     return {"status": status_word(report), "failing": list(report.degraded)}
 
 
-def _verbose(report: Report, exclude: Sequence[str], names: Sequence[str]) -> dict[str, object]:
+def _verbose(report: Report, excluded: Sequence[str]) -> dict[str, object]:
     return {
         "status": status_word(report),
         "checks": [described(result) for result in report.results],
-        "excluded": [name for name in exclude if name in names],
-        "unknown": [name for name in exclude if name not in names],
+        "excluded": list(excluded),
     }
 
 

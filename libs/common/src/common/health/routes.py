@@ -48,6 +48,9 @@ class CheckAnswer(BaseModel):
     )
     detail: str = Field(description="A few words for people.")
     milliseconds: float = Field(description="How long it took to ask.")
+    data: dict[str, int | float | str | None] = Field(
+        description="The figures behind it: the pool's connections, the worker's lag, the schema's head."
+    )
 
 
 class DetailedHealthAnswer(HealthAnswer):

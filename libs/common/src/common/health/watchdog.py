@@ -58,6 +58,7 @@ class Watchdog:
         self._ticked_at = now()
         self._lag = 0.0
         self._tasks: dict[str, asyncio.Task[object]] = {}
+        self._ended_by_themselves: set[str] = set()
         self._progress: list[Progress] = []
         self._leaving = False
 
@@ -70,7 +71,7 @@ class Watchdog:
         self._progress.append(progress)
 
     def leaving(self) -> None:
-        """From now on tasks end because they were told to."""
+        """From now on tasks end because they were told to; one that ended before stays ended."""
         self._leaving = True
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -104,10 +105,9 @@ class Watchdog:
         return "turning"
 
     def _tasks_alive(self) -> str:
-        ended = [name for name, task in self._tasks.items() if task.done()]
-        if ended and not self._leaving:
-            raise Unwell(f"ended: {', '.join(sorted(ended))}")
-        return f"{len(self._tasks) - len(ended)} alive"
+        if self._ended_by_themselves:
+            raise Unwell(f"ended: {', '.join(sorted(self._ended_by_themselves))}")
+        return f"{sum(not task.done() for task in self._tasks.values())} alive"
 
     def _moving(self) -> str:
         stuck = [name for progress in self._progress for name in progress.stuck(self._now())]
@@ -118,5 +118,6 @@ class Watchdog:
     def _ended(self, name: str, task: asyncio.Task[object]) -> None:
         if self._leaving:
             return
+        self._ended_by_themselves.add(name)
         error = None if task.cancelled() else task.exception()
         _log.error("task.ended", task=name, exc_info=error)

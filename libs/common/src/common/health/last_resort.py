@@ -1,0 +1,32 @@
+"""A process that cannot end is ended, by itself, before somebody does it who does not say why."""
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import Iterable
+
+import structlog
+
+_log = structlog.get_logger("drain")
+
+EXIT_CODE = 70
+_MOST_NAMES = 20
+
+
+def exit_after(seconds: float) -> None:
+    """In a thread of its own: neither a loop that is blocked nor a task that swallows its end holds it up."""
+    timer = threading.Timer(seconds, _exit, (asyncio.get_running_loop(), seconds))
+    timer.daemon = True
+    timer.start()
+
+
+def _exit(loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+    _log.critical("drain.gave_up", seconds=seconds, tasks=_names(asyncio.all_tasks(loop)))
+    sys.stdout.flush()
+    os._exit(EXIT_CODE)
+
+
+def _names(tasks: Iterable[asyncio.Task[object]]) -> list[str]:
+    named = (f"{task.get_name()}: {getattr(task.get_coro(), '__qualname__', '?')}" for task in tasks)
+    return sorted(named)[:_MOST_NAMES]
