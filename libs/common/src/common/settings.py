@@ -1,12 +1,13 @@
 """What a process is told from outside: environment variables, read once at start."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     BaseModel,
     Field,
     NonNegativeFloat,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     SecretStr,
@@ -25,8 +26,18 @@ class DatabaseSettings(BaseModel):
     prepared_statements: bool = False
     """True only behind a pooler that supports them (PgBouncer 1.21 with max_prepared_statements)."""
     pool_size: PositiveInt = 10
-    pool_wait_seconds: PositiveFloat = 2.0
+    """Connections that this process keeps; behind a pooler, its share of it."""
+    pool_overflow: NonNegativeInt | None = None
+    """Connections beyond that, closed after use: 15 unless told, behind a pooler none."""
+    pool_wait_seconds: Annotated[float, Field(gt=0, le=3)] = 2.0
     recycle_seconds: PositiveFloat = 1800.0
+    long_checkout_seconds: PositiveFloat = 5.0
+
+    @property
+    def overflow(self) -> int:
+        if self.pool_overflow is not None:
+            return self.pool_overflow
+        return 15 if self.pooler == "none" else 0
 
 
 class RedisSettings(BaseModel):

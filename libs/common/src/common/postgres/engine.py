@@ -60,6 +60,8 @@ class Database:
             size=settings.pool_size,
             wait_seconds=settings.pool_wait_seconds,
             recycle_seconds=settings.recycle_seconds,
+            overflow=settings.overflow,
+            long_checkout_seconds=settings.long_checkout_seconds,
         )
 
     def transaction(self, *, as_user: AsUser) -> AbstractAsyncContextManager[Transaction]:

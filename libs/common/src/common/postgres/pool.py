@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.errors import unavailable
+from common.postgres.checkouts import Checkouts
 from common.postgres.connection import ContextConnection
 
 T = TypeVar("T")
@@ -27,8 +29,30 @@ class Pooled:
     opened_at: float = field(default_factory=time.monotonic)
 
 
+class WaitingTimes:
+    """How long those who asked for a place waited, by the bounds of a histogram."""
+
+    BOUNDS: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(self.BOUNDS) + 1)
+        self.waits = 0
+        self.seconds = 0.0
+
+    def none(self) -> None:
+        self.counts[0] += 1
+
+    def ended(self, seconds: float) -> None:
+        self.counts[bisect_left(self.BOUNDS, seconds)] += 1
+        self.waits += 1
+        self.seconds += seconds
+
+
 class Pool:
-    """At most `size` connections; idle ones are taken newest first, so that the rest grow old and go."""
+    """At most `size` connections are kept; `overflow` more are opened when all are in use, and closed after it.
+
+    Idle ones are taken newest first, so that the rest grow old and go.
+    """
 
     def __init__(
         self,
@@ -37,12 +61,16 @@ class Pool:
         size: int,
         wait_seconds: float,
         recycle_seconds: float,
+        overflow: int = 0,
+        long_checkout_seconds: float = 5.0,
     ) -> None:
         self.size: Final = size
+        self.capacity: Final = size + overflow
         self.checked_out = 0
+        """Places that are taken, by connections in use and by those that are being opened."""
         self.opened = 0
-        self.waits = 0
-        self.waited_seconds = 0.0
+        self.waiting_times: Final = WaitingTimes()
+        self.checkouts: Final[Checkouts[Pooled]] = Checkouts(long_checkout_seconds)
         self._open_one = open_one
         self._wait_seconds = wait_seconds
         self._recycle_seconds = recycle_seconds
@@ -59,32 +87,45 @@ class Pool:
     def waiting(self) -> int:
         return len(self._waiters)
 
+    @property
+    def waits(self) -> int:
+        return self.waiting_times.waits
+
+    @property
+    def overflow(self) -> int:
+        """How many places are taken beyond the size."""
+        return max(0, self.checked_out - self.size)
+
     async def take(self) -> Pooled:
         await self._take_place()
         while self._idle:
             pooled = self._idle.pop()
             if self._usable(pooled):
-                return pooled
+                break
             self._discard(pooled)
-        return await self._open_into_place()
+        else:
+            pooled = await self._open_into_place()
+        self.checkouts.begin(pooled)
+        return pooled
 
     async def renew(self, dead: Pooled) -> Pooled:
         """A new connection in the place of a dead one; the idle ones are as old as it and go too."""
+        self.checkouts.end(dead)
         self._discard(dead)
         self._discard_idle()
-        return await self._open_into_place()
+        pooled = await self._open_into_place()
+        self.checkouts.begin(pooled)
+        return pooled
 
     def give_back(self, pooled: Pooled) -> None:
         """Never waits, so that it can be called wherever a transaction ends, cancellation included."""
-        if self._usable(pooled):
-            self._idle.append(pooled)
-        else:
-            self._discard(pooled)
-        self._leave_place()
+        self.checkouts.end(pooled)
+        self._put_back(pooled)
 
     async def close(self) -> None:
         """Idle connections are closed now, those in use when they come back."""
         self._closed = True
+        self.checkouts.close()
         self._discard_idle()
         while self._background:
             await asyncio.wait(self._background)
@@ -96,6 +137,14 @@ class Pool:
         task.add_done_callback(self._background.discard)
         return task
 
+    def _put_back(self, pooled: Pooled) -> None:
+        wanted = bool(self._waiters) or self.checked_out + len(self._idle) <= self.size
+        if wanted and self._usable(pooled):
+            self._idle.append(pooled)
+        else:
+            self._discard(pooled)
+        self._leave_place()
+
     def _usable(self, pooled: Pooled) -> bool:
         return not (
             self._closed
@@ -106,12 +155,12 @@ class Pool:
     async def _take_place(self) -> None:
         if self._closed:
             raise unavailable("database.closed", "This process is stopping.")
-        if self.checked_out < self.size:
+        if self.checked_out < self.capacity:
             self.checked_out += 1
+            self.waiting_times.none()
             return
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
-        self.waits += 1
         began = time.monotonic()
         try:
             async with asyncio.timeout(self._wait_seconds):
@@ -128,7 +177,7 @@ class Pool:
                 ) from None
             raise
         finally:
-            self.waited_seconds += time.monotonic() - began
+            self.waiting_times.ended(time.monotonic() - began)
 
     def _leave_place(self) -> None:
         while self._waiters:
@@ -152,7 +201,7 @@ class Pool:
     def _keep_what_was_opened(self, opening: asyncio.Task[Pooled]) -> None:
         if not opening.cancelled() and opening.exception() is None:
             self.opened += 1
-            self.give_back(opening.result())
+            self._put_back(opening.result())
         else:
             self._leave_place()
 
