@@ -87,6 +87,12 @@ class TestCount:
 
         assert count(tmp_path / "results.xml") == Counts(passed=6, failed=2, skipped=2)
 
+    def test_of_schedules_are_those_that_the_tests_tell(self, tmp_path: Path):
+        told = '<testcase><properties><property name="schedules" value="5000"/></properties></testcase>'
+        (tmp_path / "results.xml").write_text(f'<testsuite tests="2">{told}{told}</testsuite>')
+
+        assert count(tmp_path / "results.xml") == Counts(passed=2, schedules=10_000)
+
     def test_of_a_file_that_is_not_whole_is_nothing(self, tmp_path: Path):
         (tmp_path / "results.xml").write_text("<testsuites><testsu")
 
@@ -123,6 +129,7 @@ class TestSuites:
             "lint": None,
             "unit": None,
             "contracts": None,
+            "simulation": None,
             "integration": "test",
             "migrations": "test",
             "e2e": "e2e",

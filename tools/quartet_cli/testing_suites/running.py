@@ -29,9 +29,16 @@ class Counts:
     passed: int = 0
     failed: int = 0
     skipped: int = 0
+    schedules: int = 0
+    """Of the simulation, which tells them as a property of each test."""
 
     def __add__(self, other: "Counts") -> "Counts":
-        return Counts(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+        return Counts(
+            self.passed + other.passed,
+            self.failed + other.failed,
+            self.skipped + other.skipped,
+            self.schedules + other.schedules,
+        )
 
     @property
     def total(self) -> int:
@@ -67,7 +74,8 @@ def run_step(step: Step, *, environment: Mapping[str, str], seconds: float, prog
     ok = code == 0 and not empty
     took = time.monotonic() - began
     if ok:
-        told = f" ({counts.passed} tests)" if step.results else ""
+        schedules = f", {counts.schedules:,} schedules" if counts.schedules else ""
+        told = f" ({counts.passed} tests{schedules})" if step.results else ""
         progress.end(step.name, f"passed in {took:.1f} s{told}")
         return Outcome(step.name, ok=True, seconds=took, counts=counts)
     what = "ran no test" if empty and code in {0, 5} else what
@@ -161,7 +169,8 @@ def count(results: Path) -> Counts:
         number = {name: int(suite.get(name, "0")) for name in ("tests", "failures", "errors", "skipped")}
         failed = number["failures"] + number["errors"]
         counts += Counts(max(0, number["tests"] - failed - number["skipped"]), failed, number["skipped"])
-    return counts
+    told = root.iterfind(".//property[@name='schedules']")
+    return counts + Counts(schedules=sum(int(found.get("value", "0")) for found in told))
 
 
 def _end_of(log: Path) -> str:

@@ -65,6 +65,7 @@ def all_suites(form: Form) -> tuple[Suite, ...]:
         Suite("lint", lint_steps()),
         _tests("unit", form, options=TWO_WORKERS),
         _tests("contracts", form, options=TWO_WORKERS),
+        _tests("simulation", form, options=TWO_WORKERS),
         _tests("integration", form, stack="test", options=TWO_WORKERS),
         _tests("migrations", form, stack="test", options=TWO_WORKERS),
         _tests("e2e", form, stack="e2e"),
