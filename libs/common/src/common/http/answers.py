@@ -1,5 +1,6 @@
 """Sending a problem document, from a route's exception or straight from a middleware."""
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -10,6 +11,22 @@ from common.errors import Kind, QuartetError
 from common.problems import MEDIA_TYPE, encode, problem, status_of
 from common.telemetry.logging import REQUEST_ID
 from common.telemetry.metrics import PROBLEMS
+
+
+class Refusal(QuartetError):
+    """A problem whose answer carries headers of its own."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        kind: Kind,
+        headers: Mapping[str, str],
+        retry_after_seconds: int | None = None,
+    ) -> None:
+        super().__init__(code, detail, kind=kind, retry_after_seconds=retry_after_seconds)
+        self.headers = headers
 
 
 def instance_of(scope: Scope) -> str:
@@ -26,7 +43,8 @@ def problem_response(error: QuartetError, scope: Scope, *, headers: dict[str, st
         response.headers["Retry-After"] = str(error.retry_after_seconds)
     if error.kind is Kind.UNAUTHENTICATED:
         response.headers["WWW-Authenticate"] = _challenge(error.code)
-    for name, value in (headers or {}).items():
+    own = error.headers if isinstance(error, Refusal) else {}
+    for name, value in {**own, **(headers or {})}.items():
         response.headers[name] = value
     return response
 
