@@ -19,6 +19,7 @@ from common.http.serving import Listener
 from common.messaging.hints import Hints, Wakeups
 from common.postgres.constraints import Constraints
 from common.postgres.engine import Database
+from common.postgres.metrics import POOLS
 from common.settings import RedisSettings, Settings
 from common.telemetry.logging import configure_logging
 from common.telemetry.tracing import configure_tracing
@@ -92,8 +93,10 @@ async def foundation(
             on_commit=committed,
         )
         opened.push_async_callback(database.close)
+        opened.enter_context(POOLS.watching("main", database.pool))
         probe = probe_database(settings.database, service=service, process=process)
         opened.push_async_callback(probe.close)
+        opened.enter_context(POOLS.watching("probe", probe.pool))
         drain, watchdog = Drain(settings.drain, give_up_after=exit_after), Watchdog()
         schema = schema_check(probe, head=head)
         ready = Checks(

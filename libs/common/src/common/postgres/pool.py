@@ -49,7 +49,7 @@ class WaitingTimes:
 
 
 class Pool:
-    """At most `size` connections are kept; `overflow` more are opened when all are in use, and closed after it.
+    """Keeps at most `size` connections; `overflow` more are opened when all are in use, and closed after it.
 
     Idle ones are taken newest first, so that the rest grow old and go.
     """
