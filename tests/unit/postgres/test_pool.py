@@ -3,49 +3,8 @@ import asyncio
 import pytest
 
 from common.errors import Kind, QuartetError
-from common.postgres.pool import Pool, Pooled
+from tests.support.pools import Server
 from tests.support.waiting import eventually
-
-
-class Wire:
-    """Stands for both forms of a connection."""
-
-    def __init__(self) -> None:
-        self.closed = False
-        self.terminated = False
-
-    def is_closed(self) -> bool:
-        return self.closed
-
-    def is_in_transaction(self) -> bool:
-        return False
-
-    def terminate(self) -> None:
-        self.closed = self.terminated = True
-
-    async def close(self) -> None:
-        self.closed = True
-
-
-class Server:
-    """Opens connections, as slowly and as badly as a test wants."""
-
-    def __init__(self) -> None:
-        self.opened: list[Wire] = []
-        self.may_answer = asyncio.Event()
-        self.may_answer.set()
-        self.fault: Exception | None = None
-
-    async def open_one(self) -> Pooled:
-        await self.may_answer.wait()
-        if self.fault is not None:
-            raise self.fault
-        wire = Wire()
-        self.opened.append(wire)
-        return Pooled(wire, wire)
-
-    def pool(self, *, size: int = 2, wait_seconds: float = 5.0, recycle_seconds: float = 60.0) -> Pool:
-        return Pool(self.open_one, size=size, wait_seconds=wait_seconds, recycle_seconds=recycle_seconds)
 
 
 @pytest.fixture
@@ -165,3 +124,48 @@ class TestPool:
         assert held.driver.is_closed()
         with pytest.raises(QuartetError, match=r"database\.closed"):
             await pool.take()
+
+
+class TestOverflow:
+    async def test_opens_more_when_all_are_in_use_and_no_more_than_it_may(self, server):
+        pool = server.pool(size=1, overflow=1, wait_seconds=0.02)
+        [await pool.take() for _ in range(2)]
+
+        with pytest.raises(QuartetError, match=r"database\.pool_exhausted"):
+            await pool.take()
+
+        assert (len(server.opened), pool.checked_out, pool.overflow) == (2, 2, 1)
+
+    async def test_is_closed_after_use(self, server):
+        pool = server.pool(size=1, overflow=1)
+        first, second = await pool.take(), await pool.take()
+
+        pool.give_back(first)
+        pool.give_back(second)
+
+        await eventually(first.driver.is_closed)
+        assert (pool.idle, pool.overflow, second.driver.is_closed()) == (1, 0, False)
+
+    async def test_goes_to_the_one_who_waits(self, server):
+        pool = server.pool(size=1, overflow=1)
+        first, _second = await pool.take(), await pool.take()
+        third = asyncio.create_task(pool.take())
+        await eventually(lambda: pool.waiting == 1)
+
+        pool.give_back(first)
+
+        assert await third is first
+        assert len(server.opened) == 2
+
+
+class TestWaitingTimes:
+    async def test_count_those_who_waited_and_those_who_did_not(self, server):
+        pool = server.pool(size=1, wait_seconds=0.02)
+        await pool.take()
+
+        with pytest.raises(QuartetError):
+            await pool.take()
+
+        times = pool.waiting_times
+        assert (times.waits, sum(times.counts), times.counts[0]) == (1, 2, 1)
+        assert times.seconds >= 0.02
