@@ -60,6 +60,9 @@ class FaultMiddleware:
 
 def install_handlers(app: FastAPI) -> None:
     async def quartet_error(request: Request, error: QuartetError) -> Response:
+        if error.kind is Kind.INTERNAL:
+            # the answer names the request, and the log under that name says what happened
+            _log.error("internal_error", code=error.code, exc_info=error)
         return problem_response(error, request.scope)
 
     async def invalid(request: Request, error: RequestValidationError) -> Response:
