@@ -30,6 +30,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.Monke
         "REDIS_URL": "rediss://auth:hunter3-hunter3@cache",
         "REDIS_PREFIX": "auth:",
         "HTTP_PORT": "8000",
+        "HTTP_CURSOR_KEYS": f'["{GOOD_KEY}"]',
         "INTERNAL_PORT": "8001",
         "PROBE_PORT": "8002",
         "TOKEN_ISSUER": "https://quartet.example",
@@ -72,6 +73,20 @@ class TestSettings:
         environment.delenv("KEYS_ACTIVE")
 
         told.about("HTTP_PORT", "KEYS_ACTIVE")
+
+    def test_that_sign_cursors_are_asked_for_in_production(
+        self, environment: pytest.MonkeyPatch, told: Told
+    ):
+        """Without any, each replica would refuse the cursors of the others."""
+        environment.delenv("HTTP_CURSOR_KEYS")
+
+        told.about("HTTP_CURSOR_KEYS")
+
+    @pytest.mark.parametrize("key", ["hunter", "aHVudGVy", GOOD_KEY + "AAAA"])
+    def test_that_sign_cursors_have_32_bytes(self, environment: pytest.MonkeyPatch, told: Told, key: str):
+        environment.setenv("HTTP_CURSOR_KEYS", f'["{key}"]')
+
+        told.about("HTTP_CURSOR_KEYS")
 
     def test_of_a_whole_group_are_named_one_by_one(self, environment: pytest.MonkeyPatch, told: Told):
         for name in ("PORT", "CA_FILE", "CERTIFICATE_FILE", "KEY_FILE"):

@@ -1,5 +1,7 @@
 """What a stack is: its folder, ports and passwords, and what each process is told about them."""
 
+import base64
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -166,7 +168,7 @@ class Stack:
         }
 
     def _listeners(self, service: str, process: str) -> dict[str, str]:
-        http = {"HTTP_PORT": str(self.ports[f"{service}-api"])} if process == "api" else {}
+        http = self._http(service) if process == "api" else {}
         return http | {
             "INTERNAL_PORT": str(self.ports[f"{service}-{process}-internal"]),
             "INTERNAL_CA_FILE": str(self.ca_file),
@@ -177,6 +179,14 @@ class Stack:
             "DRAIN_DELAY_SECONDS": "0.5",
             "DRAIN_GRACE_SECONDS": "12",
             "TELEMETRY_LOG_LEVEL": "info",
+        }
+
+    def _http(self, service: str) -> dict[str, str]:
+        # made from what is there already: stacks of older checkouts have no password of this name
+        key = hashlib.sha256(f"cursors of {service}: {self.passwords['encryption_key']}".encode()).digest()
+        return {
+            "HTTP_PORT": str(self.ports[f"{service}-api"]),
+            "HTTP_CURSOR_KEYS": json.dumps([base64.b64encode(key).decode()]),
         }
 
     def _tokens(self) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """What a process is told from outside: environment variables, read once at start."""
 
+import base64
+import binascii
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -11,6 +13,7 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     SecretStr,
+    field_validator,
     model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -62,6 +65,20 @@ class HttpSettings(BaseModel):
     body_limit_bytes: PositiveInt = 1_048_576
     request_deadline_seconds: PositiveFloat = 15.0
     cors_origins: tuple[str, ...] = ()
+    cursor_keys: tuple[SecretStr, ...] = ()
+    """32 bytes in base64 each: the first signs the cursors of lists, all are honoured."""
+
+    @field_validator("cursor_keys")
+    @classmethod
+    def _are_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for key in keys:
+            try:
+                length = len(base64.b64decode(key.get_secret_value(), validate=True))
+            except binascii.Error:
+                length = 0
+            if length != 32:
+                raise ValueError("HTTP_CURSOR_KEYS holds a key that is not 32 bytes in base64")
+        return keys
 
 
 class InternalSettings(BaseModel):
@@ -122,6 +139,15 @@ class Settings(BaseSettings):
 class ApiSettings(Settings):
     http: HttpSettings
     token: TokenSettings
+
+    @model_validator(mode="after")
+    def _cursors_outlive_a_process(self) -> Self:
+        if self.environment == "production" and not self.http.cursor_keys:
+            raise ValueError(
+                "HTTP_CURSOR_KEYS is not set: set it to a list of one key, 32 random bytes in base64, "
+                "the same for all replicas"
+            )
+        return self
 
 
 class WorkerSettings(Settings):

@@ -13,7 +13,7 @@ from common.telemetry.logging import REQUEST_ID
 from common.telemetry.metrics import PROBLEMS
 
 
-class Refusal(QuartetError):
+class RefusalError(QuartetError):
     """A problem whose answer carries headers of its own."""
 
     def __init__(
@@ -43,7 +43,7 @@ def problem_response(error: QuartetError, scope: Scope, *, headers: dict[str, st
         response.headers["Retry-After"] = str(error.retry_after_seconds)
     if error.kind is Kind.UNAUTHENTICATED:
         response.headers["WWW-Authenticate"] = _challenge(error.code)
-    own = error.headers if isinstance(error, Refusal) else {}
+    own = error.headers if isinstance(error, RefusalError) else {}
     for name, value in {**own, **(headers or {})}.items():
         response.headers[name] = value
     return response
