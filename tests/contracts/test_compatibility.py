@@ -88,7 +88,7 @@ class TestExport:
 
     def test_refuses_to_overwrite_what_readers_rely_on(self, tmp_path):
         export.write(tmp_path)
-        path = tmp_path / "user.registered.v1.schema.json"
+        path = tmp_path / "schemas/user.registered.v1.schema.json"
         schema = json.loads(path.read_text())
         schema["properties"]["email"] = {"type": "string"}
         path.write_text(json.dumps(schema))
@@ -97,3 +97,10 @@ class TestExport:
             export.write(tmp_path)
 
         assert json.loads(path.read_text()) == schema
+
+    def test_refuses_to_forget_a_version_that_was_sent(self, tmp_path):
+        export.write(tmp_path)
+        (tmp_path / "schemas/user.registered.v0.schema.json").write_text("{}")
+
+        with pytest.raises(SystemExit, match=r"user.registered.v0 is gone"):
+            export.write(tmp_path)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from jsonschema_rs import validator_for
 
-from common.contracts import export
 from common.contracts.catalogue import BY_TYPE, PAYLOADS
+from common.contracts.json_schemas import schema_of
 
 MESSAGES = sorted((Path(__file__).parent / "golden").glob("*.json"))
 
@@ -34,4 +34,4 @@ class TestGoldenMessages:
     def test_are_valid_by_todays_schemas(self, path):
         payload = BY_TYPE[type_of(path)]
 
-        validator_for(export.schema_of(payload), validate_formats=True).validate(json.loads(path.read_text()))
+        validator_for(schema_of(payload), validate_formats=True).validate(json.loads(path.read_text()))

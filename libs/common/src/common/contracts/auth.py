@@ -11,13 +11,19 @@ class UserRegistered(Payload):
 
     event_type: ClassVar[str] = "user.registered"
     topic: ClassVar[Topic] = USERS
+    personal: ClassVar[frozenset[str]] = frozenset({"full_name", "timezone", "language"})
 
     user_id: UUID
+    """The account's id, the same in every service."""
     version: int
+    """The account's version with this event; grows with every change."""
     registered_at: datetime
     full_name: str | None = None
+    """What the user wants to be called."""
     timezone: str | None = None
+    """A name of the IANA database."""
     language: str | None = None
+    """A BCP 47 tag."""
 
 
 class SessionRevoked(Payload):
@@ -27,7 +33,9 @@ class SessionRevoked(Payload):
     topic: ClassVar[Topic] = SESSIONS
 
     user_id: UUID
+    """Whose session it was."""
     session_id: UUID
+    """What access tokens name as `sid`."""
     revoked_at: datetime
     tokens_expire_at: datetime
     """From here on every access token of the session has expired by itself."""

@@ -10,6 +10,9 @@ class CategoriesCreated(Payload):
 
     event_type: ClassVar[str] = "categories.created"
     topic: ClassVar[Topic] = CALENDARS
+    personal: ClassVar[frozenset[str]] = frozenset({"names"})
 
     user_id: UUID
+    """Whose categories they are."""
     names: tuple[str, ...]
+    """What they are called, in the order of the list."""

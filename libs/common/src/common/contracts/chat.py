@@ -12,3 +12,4 @@ class LearnerCreated(Payload):
     topic: ClassVar[Topic] = CHAT_SESSIONS
 
     user_id: UUID
+    """Who may practise."""

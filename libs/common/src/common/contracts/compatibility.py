@@ -8,14 +8,14 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-JsonSchema = Mapping[str, Any]
+from common.contracts.json_schemas import JsonSchema, resolved
 
 _ANNOTATIONS = frozenset({"title", "description", "default", "examples", "$schema", "$id", "$defs"})
 
 
 def breaks(committed: JsonSchema, proposed: JsonSchema) -> list[str]:
     """What a reader of the other schema would stumble over, one sentence each; empty when compatible."""
-    return list(_compare(_resolved(committed, committed), _resolved(proposed, proposed), ""))
+    return list(_compare(resolved(committed, committed), resolved(proposed, proposed), ""))
 
 
 def _compare(old: Any, new: Any, where: str) -> Iterator[str]:
@@ -50,15 +50,3 @@ def _compare_required(old: JsonSchema, new: JsonSchema, where: str) -> Iterator[
         yield f"{where}/{name}: would be required, older messages may lack it"
     for name in sorted((before - after) & set(new.get("properties", {}))):
         yield f"{where}/{name}: would be optional, older readers need it"
-
-
-def _resolved(node: Any, root: JsonSchema) -> Any:
-    """`node` with every reference replaced by what it names; payloads are trees, never recursive."""
-    if isinstance(node, Mapping):
-        reference = node.get("$ref")
-        if isinstance(reference, str):
-            return _resolved(root["$defs"][reference.rpartition("/")[2]], root)
-        return {key: _resolved(value, root) for key, value in node.items() if key != "$defs"}
-    if isinstance(node, list):
-        return [_resolved(item, root) for item in node]
-    return node

@@ -9,15 +9,29 @@ from pydantic import BaseModel, ConfigDict
 
 from common.contracts.topics import Topic
 
+SPEC_VERSION = "1.0"
+CONTENT_TYPE = "application/json"
+
 
 class Payload(BaseModel):
-    """What an event says. Strict where it is made; `parse` in `messaging.headers` reads it tolerantly."""
+    """What an event says. Strict where it is made; `parse_event` in `messaging.headers` reads tolerantly."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     event_type: ClassVar[str]
     event_version: ClassVar[int] = 1
     topic: ClassVar[Topic]
+    personal: ClassVar[frozenset[str]] = frozenset()
+    """Fields that tell about a person more than an id does: their topic forgets within a week."""
+
+
+def stem(payload: type[Payload]) -> str:
+    """Type and version: how files and messages of documents are named."""
+    return f"{payload.event_type}.v{payload.event_version}"
+
+
+def schema_urn(payload: type[Payload]) -> str:
+    return f"urn:quartet:schema:{stem(payload)}"
 
 
 PayloadT_co = TypeVar("PayloadT_co", bound=Payload, covariant=True)

@@ -1,65 +1,61 @@
-"""Writes JSON Schema and example of every event type: `python -m common.contracts.export [--check]`."""
+"""Writes what is made from the payloads: `python -m common.contracts.export [--check]`.
+
+JSON Schema and example of every event type and version, an AsyncAPI document for each service, and the
+catalogue that people read.
+"""
 
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
+from common.contracts.asyncapi import document
 from common.contracts.catalogue import PAYLOADS
 from common.contracts.compatibility import breaks
-from common.contracts.envelope import Payload
+from common.contracts.envelope import stem
 from common.contracts.examples import BY_PAYLOAD
+from common.contracts.json_schemas import schema_of
+from common.contracts.page import page
+from common.contracts.topics import SERVICES
 
-SCHEMAS = Path(__file__).parent / "schemas"
-
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
-
-
-def stem(payload: type[Payload]) -> str:
-    return f"{payload.event_type}.v{payload.event_version}"
-
-
-def schema_of(payload: type[Payload]) -> dict[str, Any]:
-    """Open, unlike the model: a reader skips fields that it does not know, else none could ever be added."""
-    schema = payload.model_json_schema()
-    for part in (schema, *schema.get("$defs", {}).values()):
-        part.pop("additionalProperties", None)
-    return {"$schema": DIALECT, "$id": f"urn:quartet:schema:{stem(payload)}", **schema}
+HERE = Path(__file__).parent
 
 
 def generated() -> dict[str, str]:
-    """File names and contents, as they should be committed."""
-    files: dict[str, str] = {}
+    """Paths and contents, as they should be committed."""
+    files = {"README.md": page()}
     for payload in PAYLOADS:
-        files[f"{stem(payload)}.schema.json"] = _text(schema_of(payload))
-        files[f"{stem(payload)}.example.json"] = _text(BY_PAYLOAD[payload].model_dump(mode="json"))
+        files[f"schemas/{stem(payload)}.schema.json"] = _text(schema_of(payload))
+        files[f"schemas/{stem(payload)}.example.json"] = _text(BY_PAYLOAD[payload].model_dump(mode="json"))
+    for service in SERVICES:
+        files[f"asyncapi/{service}.json"] = _text(document(service))
     return files
 
 
-def differences(folder: Path = SCHEMAS) -> list[str]:
-    """Names of files that are missing or not what the models say."""
+def differences(folder: Path = HERE) -> list[str]:
+    """Paths that are missing or not what the models say."""
     return [name for name, text in generated().items() if _read(folder / name) != text]
 
 
-def incompatible(folder: Path = SCHEMAS) -> list[str]:
+def incompatible(folder: Path = HERE) -> list[str]:
+    """A schema only grows, so one that fits the committed one fits all that were committed before it."""
     found: list[str] = []
     for payload in PAYLOADS:
-        committed = _read(folder / f"{stem(payload)}.schema.json")
+        committed = _read(folder / f"schemas/{stem(payload)}.schema.json")
         if committed is not None:
             found += [
                 f"{stem(payload)} {fault}" for fault in breaks(json.loads(committed), schema_of(payload))
             ]
-    return found
+    return found + [f"{name} is gone: messages of it are still read" for name in _abandoned(folder)]
 
 
-def write(folder: Path = SCHEMAS) -> list[str]:
+def write(folder: Path = HERE) -> list[str]:
     """Brings the folder up to date and returns what changed; refuses what readers would not survive."""
     if faults := incompatible(folder):
         raise SystemExit("\n".join(["An event type needs a new version for this:", *faults]))
     changed = differences(folder)
     contents = generated()
-    folder.mkdir(exist_ok=True)
     for name in changed:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(contents[name], encoding="utf-8")
     return changed
 
@@ -71,6 +67,12 @@ def main(arguments: list[str]) -> int:
     faults = incompatible() + [f"{name} is not what the models say" for name in differences()]
     sys.stdout.writelines(f"{fault}\n" for fault in faults)
     return 1 if faults else 0
+
+
+def _abandoned(folder: Path) -> list[str]:
+    known = {stem(payload) for payload in PAYLOADS}
+    found = {path.name.removesuffix(".schema.json") for path in (folder / "schemas").glob("*.schema.json")}
+    return sorted(found - known)
 
 
 def _read(path: Path) -> str | None:

@@ -12,4 +12,6 @@ class ProfileCreated(Payload):
     topic: ClassVar[Topic] = PROFILES
 
     user_id: UUID
+    """Whose profile it is."""
     version: int
+    """The profile's version with this event; grows with every change."""

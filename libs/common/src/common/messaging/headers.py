@@ -7,10 +7,8 @@ from uuid import UUID, uuid5
 
 from pydantic import ValidationError
 
-from common.contracts.envelope import Event, Payload
+from common.contracts.envelope import CONTENT_TYPE, SPEC_VERSION, Event, Payload, schema_urn
 
-SPEC_VERSION = "1.0"
-CONTENT_TYPE = "application/json"
 MOST_KEY_BYTES = 1_024
 """A longer one fits into no index, so it could not be parked."""
 TRACE_HEADERS = ("traceparent", "tracestate")
@@ -51,7 +49,7 @@ def encode(event: Event[Payload], *, trace: Mapping[str, str]) -> dict[str, str]
         "ce_type": data.event_type,
         "ce_time": event.time.astimezone(UTC).isoformat(),
         "ce_subject": event.key,
-        "ce_dataschema": f"urn:quartet:schema:{data.event_type}.v{data.event_version}",
+        "ce_dataschema": schema_urn(type(data)),
         "content-type": CONTENT_TYPE,
     }
     if event.user_id is not None:
