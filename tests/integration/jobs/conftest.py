@@ -105,6 +105,11 @@ class Jobs:
         await eventually(as_expected, within)
         return await self.row(job_id)
 
+    async def expire(self, job_id: UUID) -> None:
+        """Its lease is over, for everybody."""
+        past = "update auth.jobs set claim_until = now() - interval '1 s' where id = $1"
+        await self._superuser.execute(past, job_id)
+
     async def take_away(self, job_id: UUID) -> UUID:
         """Another worker has it from now on."""
         other = new_id()

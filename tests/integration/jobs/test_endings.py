@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 
-from common.clock import utc_now
 from common.errors import Kind, QuartetError, unavailable
 from common.jobs import Backoff, JobKind
 from tests.support.waiting import eventually
@@ -42,20 +41,22 @@ class TestRetrying:
             (unavailable("provider.down", "away", retry_after_seconds=90), 90),
         ],
     )
-    async def test_waits_longer_than_the_backoff_only_when_told_to(self, jobs, start, error, seconds):
-        now = utc_now() + timedelta(minutes=1)
+    async def test_waits_longer_than_the_backoff_only_when_told_to(
+        self, jobs, start, superuser, error, seconds
+    ):
         job_id = await jobs.make()
+        made_at = (await jobs.row(job_id))["created_at"]
         start(
             JobKind("test", failing(error), backoff=Backoff(first_seconds=2)),
-            clock=lambda: now,
             chance=lambda: 0.5,
         )
 
         await eventually(lambda: _has_error(jobs, job_id))
 
         row = await jobs.row(job_id)
+        failed_at = row["run_at"] - timedelta(seconds=seconds)
         assert (row["state"], row["attempts"]) == ("queued", 1)
-        assert row["run_at"] == now + timedelta(seconds=seconds)
+        assert made_at < failed_at < await superuser.fetchval("select clock_timestamp()")
 
     async def test_ends_when_the_attempts_are_used_up(self, jobs, start):
         job_id = await jobs.make(max_attempts=2)
@@ -139,7 +140,7 @@ class TestResult:
     async def test_that_the_database_refuses_fails_its_job_and_nothing_else(
         self, jobs, start, work, monkeypatch
     ):
-        monkeypatch.setattr("common.jobs.carrying.storable", lambda value, what: value)
+        monkeypatch.setattr("common.jobs.verdicts.storable", lambda value, what: value)
         work.result = '"\\u0000"'
         work.may_end.set()
         bad = await jobs.make()

@@ -3,15 +3,14 @@ import os
 import signal
 import sys
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
-from common.clock import utc_now
 from common.ids import new_id
 from common.jobs import Control, Job, JobKind, LeaseLost, enqueue
-from common.jobs.claiming import Extension, claim, extend
+from common.jobs.claiming import Extension, Kept, claim, extend
 from common.jobs.endings import Ending, write_ending
 from common.postgres.context import Context
 from tests.support.repository import ROOT
@@ -23,20 +22,16 @@ _EFFECT = sa.text("""
 """)
 
 
-def later() -> object:
-    """When every lease of now has run out."""
-    return utc_now() + timedelta(minutes=10)
-
-
 @pytest.fixture
 async def stale(database, jobs, user_id) -> Job:
     """A job as a worker believes to have it, that another has claimed meanwhile."""
     job_id = await jobs.make(user_id=user_id)
     kind = JobKind("test", _never)
     async with database.transaction(as_user=Context.SYSTEM) as tx:
-        [mine] = await claim(tx, kind, slots=1, claim_id=new_id(), now=utc_now())
+        [mine] = await claim(tx, kind, slots=1, claim_id=new_id())
+    await jobs.expire(job_id)
     async with database.transaction(as_user=Context.SYSTEM) as tx:
-        [theirs] = await claim(tx, kind, slots=1, claim_id=new_id(), now=later())
+        [theirs] = await claim(tx, kind, slots=1, claim_id=new_id())
     assert mine.id == theirs.id == job_id
     return mine
 
@@ -47,22 +42,32 @@ async def _never(job, control):
 
 class TestClaim:
     async def test_a_live_one_keeps_others_away(self, database, jobs):
-        await jobs.make()
+        job_id = await jobs.make()
         kind = JobKind("test", _never, lease_seconds=60)
 
-        async def claim_at(seconds):
+        async def claimed():
             async with database.transaction(as_user=Context.SYSTEM) as tx:
-                now = utc_now() + timedelta(seconds=seconds)
-                return await claim(tx, kind, slots=5, claim_id=new_id(), now=now)
+                return len(await claim(tx, kind, slots=5, claim_id=new_id()))
 
-        assert [len(await claim_at(seconds)) for seconds in (0, 30, 61, 62)] == [1, 0, 1, 0]
+        while_it_lives = [await claimed(), await claimed()]
+        await jobs.expire(job_id)
+
+        assert [*while_it_lives, await claimed(), await claimed()] == [1, 0, 1, 0]
+
+    async def test_lasts_for_its_lease_on_the_clock_of_the_database(self, database, jobs, superuser):
+        job_id = await jobs.make()
+        async with database.transaction(as_user=Context.SYSTEM) as tx:
+            await claim(tx, JobKind("test", _never, lease_seconds=60), slots=1, claim_id=new_id())
+            began = (await tx.execute(sa.text("SELECT now()"))).scalar_one()
+
+        assert (await jobs.row(job_id))["claim_until"] == began + timedelta(seconds=60)
 
     @pytest.mark.parametrize("outcome", ["succeeded", "failed", "cancelled", "retried", "handed_back"])
     async def test_of_another_stands_against_every_ending(self, database, jobs, stale, outcome):
         before = await jobs.row(stale.id)
 
         async with database.transaction(as_user=Context.SYSTEM) as tx:
-            written = await write_ending(tx, stale, Ending(outcome, result='"mine"'), now=utc_now())
+            written = await write_ending(tx, stale, Ending(outcome, result='"mine"'))
 
         assert not written
         assert await jobs.row(stale.id) == before
@@ -71,7 +76,7 @@ class TestClaim:
         before = await jobs.row(stale.id)
 
         async with database.transaction(as_user=Context.SYSTEM) as tx:
-            kept = await extend(tx, [Extension(stale.id, stale.claim, later())])
+            kept = await extend(tx, [Extension(stale.id, stale.claim, 600)])
 
         assert kept == {}
         assert await jobs.row(stale.id) == before
@@ -94,13 +99,13 @@ class TestClaimPerUser:
 
         async def claim_elsewhere():
             async with other.transaction(as_user=Context.SYSTEM) as tx:
-                return await claim(tx, kind, slots=1, claim_id=new_id(), now=utc_now())
+                return await claim(tx, kind, slots=1, claim_id=new_id())
 
         await jobs.make(user_id=user_id)
         async with database.transaction(as_user=Context.SYSTEM) as tx:
-            first = await claim(tx, kind, slots=1, claim_id=new_id(), now=utc_now())
+            first = await claim(tx, kind, slots=1, claim_id=new_id())
             async with other.transaction(as_user=user_id) as adding:
-                earlier = utc_now() - timedelta(hours=1)
+                earlier = datetime.now(UTC) - timedelta(hours=1)
                 await enqueue(adding, "test", dedupe_key="b", user_id=user_id, arguments={}, run_at=earlier)
             second = asyncio.create_task(claim_elsewhere())
             await throughout(lambda: not second.done(), seconds=0.2)
@@ -121,8 +126,8 @@ class TestClaimPerUser:
         others = await jobs.make(user_id=new_id())
 
         async with database.transaction(as_user=Context.SYSTEM) as tx:
-            first = await claim(tx, kind, slots=1, claim_id=new_id(), now=utc_now())
-            second = await claim(tx, kind, slots=1, claim_id=new_id(), now=utc_now())
+            first = await claim(tx, kind, slots=1, claim_id=new_id())
+            second = await claim(tx, kind, slots=1, claim_id=new_id())
 
         assert [job.user_id for job in first] == [user_id]
         assert [job.id for job in second] == [others]
@@ -142,25 +147,24 @@ class TestLostLease:
         assert (row["state"], row["claim"]) == ("running", other)
 
     async def test_is_noticed_without_the_database_when_the_lease_is_over(self, cut, jobs, start, work):
-        now = utc_now() + timedelta(seconds=5)
+        seconds = 0.0
         job_id = await jobs.make()
-        start(JobKind("test", work), on=cut, clock=lambda: now)
+        start(JobKind("test", work), on=cut, seconds=lambda: seconds)
         await eventually(lambda: work.begun)
 
         cut.away = True
-        now += timedelta(minutes=2)
+        seconds += 120
 
         await eventually(lambda: work.cancelled)
         assert await jobs.state(job_id) == "running"
 
     async def test_stops_the_body_when_the_runner_itself_has_claimed_the_job_again(self, jobs, start, work):
-        now = utc_now() + timedelta(seconds=5)
         job_id = await jobs.make()
         # beats so seldom that only the new claim can tell
-        start(JobKind("test", work, lease_seconds=900), clock=lambda: now, beat_seconds=300.0)
+        start(JobKind("test", work, lease_seconds=900), beat_seconds=300.0)
         await eventually(lambda: work.begun)
 
-        now += timedelta(hours=1)
+        await jobs.expire(job_id)
 
         await eventually(lambda: work.cancelled == 1 and len(work.begun) == 2)
         work.may_end.set()
@@ -183,16 +187,17 @@ class TestHold:
     async def test_keeps_others_from_claiming_until_the_effect_is_decided(
         self, database, databases, jobs, user_id
     ):
-        await jobs.make(user_id=user_id)
+        job_id = await jobs.make(user_id=user_id)
         kind = JobKind("test", _never)
         async with database.transaction(as_user=Context.SYSTEM) as tx:
-            [job] = await claim(tx, kind, slots=1, claim_id=new_id(), now=utc_now())
+            [job] = await claim(tx, kind, slots=1, claim_id=new_id())
         other = databases("auth", "worker")
 
         async def claim_later():
             async with other.transaction(as_user=Context.SYSTEM) as tx:
-                return await claim(tx, kind, slots=1, claim_id=new_id(), now=later())
+                return await claim(tx, kind, slots=1, claim_id=new_id())
 
+        await jobs.expire(job_id)
         async with database.transaction(as_user=user_id) as tx:
             await Control(database, job).hold(tx)
             assert await claim_later() == []
@@ -202,14 +207,14 @@ class TestHold:
     async def test_does_not_stand_in_the_way_of_our_own_extension(self, database, databases, jobs, user_id):
         await jobs.make(user_id=user_id)
         async with database.transaction(as_user=Context.SYSTEM) as tx:
-            [job] = await claim(tx, JobKind("test", _never), slots=1, claim_id=new_id(), now=utc_now())
+            [job] = await claim(tx, JobKind("test", _never), slots=1, claim_id=new_id())
 
         async with database.transaction(as_user=user_id) as tx, asyncio.timeout(2):
             await Control(database, job).hold(tx)
             async with databases("auth", "worker").transaction(as_user=Context.SYSTEM) as keeping:
-                kept = await extend(keeping, [Extension(job.id, job.claim, later())])
+                kept = await extend(keeping, [Extension(job.id, job.claim, 600)])
 
-        assert kept == {(job.id, job.claim): False}
+        assert kept == {(job.id, job.claim): Kept(extended=True, cancel_requested=False)}
 
     async def test_undoes_the_effect_of_a_run_that_has_lost_its_lease(self, database, superuser, stale):
         async def effect(tx):
@@ -226,7 +231,7 @@ class TestProgress:
     async def test_never_goes_back(self, database, jobs):
         job_id = await jobs.make()
         async with database.transaction(as_user=Context.SYSTEM) as tx:
-            [job] = await claim(tx, JobKind("test", _never), slots=1, claim_id=new_id(), now=utc_now())
+            [job] = await claim(tx, JobKind("test", _never), slots=1, claim_id=new_id())
         control = Control(database, job)
 
         await control.report(5, 10)
@@ -257,7 +262,8 @@ class TestKilledWorker:
                 await tx.execute(_EFFECT, {"id": job.id, "user_id": job.user_id})
             await control.report(4, 4)
 
-        start(JobKind("hangs", body), clock=later)
+        await jobs.expire(job_id)
+        start(JobKind("hangs", body))
 
         row = await jobs.ended(job_id, "succeeded")
         assert seen == [(2, 3)]

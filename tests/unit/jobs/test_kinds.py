@@ -1,25 +1,23 @@
-from datetime import timedelta
-
 import pytest
 
 from common.errors import Kind, QuartetError, unavailable
-from common.jobs.endings import ERROR_LENGTH, passes_by_itself, sentence_about
 from common.jobs.kinds import Backoff
+from common.jobs.verdicts import ERROR_LENGTH, passes_by_itself, sentence_about
 
 
 class TestBackoff:
     def test_doubles_with_each_attempt_up_to_its_longest(self):
         backoff = Backoff(first_seconds=2, longest_seconds=10)
 
-        waits = [backoff.delay(attempt, chance=1.0).total_seconds() for attempt in (1, 2, 3, 4, 400)]
+        waits = [backoff.delay_seconds(attempt, chance=1.0) for attempt in (1, 2, 3, 4, 400)]
 
         assert waits == [2, 4, 8, 10, 10]
 
     def test_chance_spreads_it_over_half(self):
         backoff = Backoff(first_seconds=8)
 
-        assert backoff.delay(1, chance=0.0) == timedelta(seconds=4)
-        assert backoff.delay(1, chance=0.5) == timedelta(seconds=6)
+        assert backoff.delay_seconds(1, chance=0.0) == 4
+        assert backoff.delay_seconds(1, chance=0.5) == 6
 
 
 class TestPassesByItself:

@@ -7,11 +7,13 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import IntegrityError
 
 from common.errors import Kind, QuartetError
 from common.http.timestamps import Timestamp
 from common.ids import NewId
 from common.postgres.engine import Transaction, wake_after_commit
+from common.postgres.faults import driver_error
 
 _COLUMNS = """id, kind, dedupe_key, user_id, arguments, state, progress, result, attempts, max_attempts,
               run_at, claim_until, cancel_requested_at, error, trace, created_at, finished_at"""
@@ -30,13 +32,13 @@ _SHOW = sa.text(f"SELECT {_COLUMNS} FROM jobs WHERE id = :id").columns(
 )
 
 _CANCEL = sa.text("""
-    UPDATE jobs SET cancel_requested_at = coalesce(cancel_requested_at, :now)
+    UPDATE jobs SET cancel_requested_at = coalesce(cancel_requested_at, now())
     WHERE id = :id AND finished_at IS NULL
     RETURNING kind, user_id
 """)
 
 _RETRY = sa.text("""
-    UPDATE jobs SET state = 'queued', attempts = 0, run_at = :now, finished_at = NULL,
+    UPDATE jobs SET state = 'queued', attempts = 0, run_at = now(), finished_at = NULL,
                     cancel_requested_at = NULL, result = NULL
     WHERE id = :id AND state IN ('failed', 'cancelled')
       AND NOT EXISTS (SELECT FROM jobs AS other WHERE other.finished_at IS NULL
@@ -58,7 +60,7 @@ class StoredJob:
     user_id: UUID | None
     arguments: dict[str, object]
     state: str
-    progress: dict[str, int | None] | None
+    progress: dict[str, object] | None
     result: object
     attempts: int
     max_attempts: int
@@ -105,7 +107,7 @@ async def show_job(tx: Transaction, job_id: UUID) -> StoredJob:
 
 async def cancel_job(tx: Transaction, job_id: UUID, *, by: By) -> None:
     """Asks for it; a waiting job ends at the next turn of a runner, a running one when its body stops."""
-    changed = (await tx.execute(_CANCEL, {"id": job_id, "now": by.now})).first()
+    changed = (await tx.execute(_CANCEL, {"id": job_id})).first()
     if changed is None:
         state = (await show_job(tx, job_id)).state
         raise QuartetError("job.finished", f"The job has {state} already.", kind=Kind.CONFLICT)
@@ -113,14 +115,24 @@ async def cancel_job(tx: Transaction, job_id: UUID, *, by: By) -> None:
 
 
 async def retry_job(tx: Transaction, job_id: UUID, *, by: By) -> None:
-    """Queues a failed or cancelled job again with all its attempts; its progress stays."""
-    changed = (await tx.execute(_RETRY, {"id": job_id, "now": by.now})).first()
+    """Queues a failed or cancelled job again with all its attempts; its progress and checkpoint stay."""
+    try:
+        changed = (await tx.execute(_RETRY, {"id": job_id})).first()
+    except IntegrityError as error:
+        # another of its key was being made in this moment, which only the index could see
+        if getattr(driver_error(error), "constraint_name", None) != "jobs_unfinished_key":
+            raise
+        raise _replaced() from None
     if changed is None:
         state = (await show_job(tx, job_id)).state
         if state in {"failed", "cancelled"}:
-            raise QuartetError("job.replaced", "Another job of its key is not finished.", kind=Kind.CONFLICT)
+            raise _replaced()
         raise QuartetError("job.not_failed", f"The job is {state}.", kind=Kind.CONFLICT)
     await _record(tx, "job.retried", job_id, changed, by)
+
+
+def _replaced() -> QuartetError:
+    return QuartetError("job.replaced", "Another job of its key is not finished.", kind=Kind.CONFLICT)
 
 
 async def _record(

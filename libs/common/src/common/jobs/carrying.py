@@ -1,20 +1,17 @@
 """One job from its claim to its ending."""
 
 import asyncio
-import enum
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 import structlog
 
-from common.clock import Clock
 from common.errors import Kind, QuartetError
-from common.jobs.control import Control, JobCancelled, LeaseLost
-from common.jobs.endings import Ending, passes_by_itself, sentence_about, write_ending
+from common.jobs.control import Control
+from common.jobs.endings import Ending, write_ending
 from common.jobs.kinds import Job, JobKind
 from common.jobs.metrics import ENDED, RUNNING, SECONDS
-from common.jobs.storable import storable
+from common.jobs.verdicts import BodyEnd, Raised, Returned, Stop, WasCancelled, sentence_about, verdict
 from common.postgres.context import Context
 from common.postgres.engine import Database
 from common.telemetry.tracing import continue_trace, span
@@ -26,14 +23,6 @@ _BETWEEN_WRITES_SECONDS = 0.5
 Pause = Callable[[float], Awaitable[None]]
 
 
-class Stop(enum.Enum):
-    """Why a body is stopped from outside."""
-
-    LOST = "lost"
-    CANCELLED = "cancelled"
-    STOPPING = "stopping"
-
-
 @dataclass(eq=False)
 class Held:
     """A job that this runner has, and its running body."""
@@ -41,10 +30,11 @@ class Held:
     job: Job
     kind: JobKind
     control: Control
-    until: datetime
+    until: float
+    """When the lease may be over for others, in this process's own seconds: from before it was asked for."""
     body: "asyncio.Task[object] | None" = None
     stop: Stop | None = None
-    cancel_seen_at: datetime | None = None
+    cancel_seen_at: float | None = None
 
     def stop_body(self, why: Stop) -> None:
         """The first reason stays: what was lost is not handed back later."""
@@ -60,14 +50,26 @@ async def _call(held: Held) -> object:
     return await held.kind.body(held.job, held.control)
 
 
+def _end_of(body: "asyncio.Task[object]") -> BodyEnd:
+    if body.cancelled():
+        return WasCancelled()
+    error = body.exception()
+    return Returned(body.result()) if error is None else Raised(error)
+
+
 class Carrier:
     """Runs bodies and writes down how they ended; no fault of a body or of its result passes beyond it."""
 
     def __init__(
-        self, database: Database, *, clock: Clock, chance: Callable[[], float], pause: Pause = asyncio.sleep
+        self,
+        database: Database,
+        *,
+        seconds: Callable[[], float],
+        chance: Callable[[], float],
+        pause: Pause = asyncio.sleep,
     ) -> None:
         self._database = database
-        self._clock = clock
+        self._seconds = seconds
         self._chance = chance
         self._pause = pause
 
@@ -96,52 +98,14 @@ class Carrier:
         if held.stop is not None:
             body.cancel()
         await asyncio.wait({body})
-        if held.stop is Stop.LOST:
-            _ = body.cancelled() or body.exception()  # seen, so that the loop does not complain of it
-            return None
-        if body.cancelled():
-            return self._stopped(held)
-        error = body.exception()
-        if error is None:
-            return self._succeeded(body.result(), log)
-        if isinstance(error, LeaseLost):
-            return None
-        if isinstance(error, JobCancelled):
-            return Ending("cancelled")
-        return self._failed(held, error, log)
-
-    def _stopped(self, held: Held) -> Ending:
-        if held.stop is Stop.STOPPING:
-            return Ending("handed_back", run_at=self._clock())
-        if held.stop is Stop.CANCELLED:
-            return Ending("cancelled")
-        return self._another_try(held, "internal: the body was cancelled from inside", after_seconds=0)
-
-    def _succeeded(self, result: object, log: structlog.stdlib.BoundLogger) -> Ending:
-        try:
-            return Ending("succeeded", result=None if result is None else storable(result, what="result"))
-        except QuartetError as error:
-            # Another run would end with the same result.
-            log.warning("job.result_not_storable", reason=error.detail)
-            return Ending("failed", error=sentence_about(error))
-
-    def _failed(self, held: Held, error: BaseException, log: structlog.stdlib.BoundLogger) -> Ending:
-        if isinstance(error, QuartetError):
-            log.warning("job.failed", code=error.code)
-            if not passes_by_itself(error):
-                return Ending("failed", error=sentence_about(error))
-            return self._another_try(held, sentence_about(error), error.retry_after_seconds or 0)
-        log.error("job.crashed", exc_info=error)
-        return self._another_try(held, sentence_about(error), after_seconds=0)
-
-    def _another_try(self, held: Held, error: str, after_seconds: float) -> Ending:
-        job = held.job
-        if job.attempt >= job.max_attempts:
-            return Ending("failed", error=error)
-        wait = held.kind.backoff.delay(job.attempt, chance=self._chance())
-        return Ending(
-            "retried", error=error, run_at=self._clock() + max(wait, timedelta(seconds=after_seconds))
-        )
+        ended = _end_of(body)
+        ending = verdict(ended, held.stop, job=held.job, kind=held.kind, chance=self._chance())
+        if ending is not None and ending.error is not None:
+            if isinstance(ended, Raised) and not isinstance(ended.error, QuartetError):
+                log.error("job.crashed", exc_info=ended.error)
+            else:
+                log.warning("job.failed", code=ending.error.partition(":")[0])
+        return ending
 
     async def _write(self, held: Held, ending: Ending, log: structlog.stdlib.BoundLogger) -> bool:
         """Tries for as long as the lease lasts; what the database refuses fails the job, not the runner."""
@@ -156,10 +120,10 @@ class Carrier:
                 log.warning("job.ending_not_written", code=error.code)
             except Exception:
                 log.exception("job.ending_not_written")
-            if held.stop is Stop.LOST or self._clock() >= held.until:
+            if held.stop is Stop.LOST or self._seconds() >= held.until:
                 return False
             await self._pause(_BETWEEN_WRITES_SECONDS)
 
     async def _write_once(self, job: Job, ending: Ending) -> bool:
         async with self._database.transaction(as_user=Context.SYSTEM) as tx:
-            return await write_ending(tx, job, ending, now=self._clock())
+            return await write_ending(tx, job, ending)

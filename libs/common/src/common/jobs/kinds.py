@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 class Progress:
     done: int
     total: int | None = None
+    checkpoint: Mapping[str, object] | None = None
+    """What the body saved last: where the next run goes on."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,6 @@ class Job:
     """How far earlier runs came."""
     created_at: datetime
     claim: UUID
-    claim_until: datetime
     trace: str | None = None
 
     @property
@@ -40,16 +41,21 @@ class Job:
         """As whom the body opens its transactions."""
         return Context.SYSTEM if self.user_id is None else self.user_id
 
+    @property
+    def checkpoint(self) -> Mapping[str, object]:
+        """What an earlier run saved with its last effect; empty when there is nothing to go on from."""
+        return {} if self.progress is None else self.progress.checkpoint or {}
+
 
 @dataclass(frozen=True)
 class Backoff:
     first_seconds: float = 2.0
     longest_seconds: float = 900.0
 
-    def delay(self, attempt: int, *, chance: float) -> timedelta:
+    def delay_seconds(self, attempt: int, *, chance: float) -> float:
         """Doubles with each attempt; `chance` (0 to 1) spreads jobs that failed together over half of it."""
         whole = min(self.longest_seconds, self.first_seconds * 2.0 ** min(attempt - 1, 30))
-        return timedelta(seconds=whole * (0.5 + chance / 2))
+        return whole * (0.5 + chance / 2)
 
 
 Body = Callable[[Job, "Control"], Awaitable[object]]

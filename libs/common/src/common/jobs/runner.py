@@ -2,27 +2,28 @@
 
 import asyncio
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
 
 import structlog
 
-from common.clock import Clock, utc_now
 from common.errors import QuartetError
 from common.ids import NewId, new_id
-from common.jobs.carrying import Carrier, Held, Stop
+from common.jobs.carrying import Carrier, Held
 from common.jobs.claiming import Extension, claim, end_without_run, extend, look
 from common.jobs.control import Control
 from common.jobs.counting import count_unfinished
 from common.jobs.kinds import Job, JobKind
 from common.jobs.metrics import ENDED, TURN_FAILURES
+from common.jobs.verdicts import Stop
 from common.postgres.context import Context
 from common.postgres.engine import Database
 
 _LOG = structlog.get_logger()
 _COUNT_EVERY_SECONDS = 15.0
+_SHORTEST_PAUSE_SECONDS = 0.01
 _BODY_END_SECONDS = 2.0
 """How long a cancelled body may take to let go before the runner leaves it."""
 
@@ -68,24 +69,27 @@ class Runner:
         poll_seconds: float = 1.0,
         beat_seconds: float = 2.0,
         finish_seconds: float = 4.0,
-        clock: Clock = utc_now,
+        seconds: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
         new_id: NewId = new_id,
         on_turn: Callable[[], None] = _nothing,
     ) -> None:
-        """`wake` is set by whoever knows of new jobs; `on_turn` tells a watchdog that the loop goes round."""
+        """`wake` is set by whoever knows of new jobs; `on_turn` tells a watchdog that the loop goes round.
+
+        `seconds` measures how long a lease lasts here; when it ends for all is the database's to say.
+        """
         self._database = database
         self._kinds = {kind.name: kind for kind in kinds}
         self._wake = wake or asyncio.Event()
         self._capacity = capacity
-        self._poll = timedelta(seconds=poll_seconds)
+        self._poll_seconds = poll_seconds
         self._shortest_lease_seconds = min((kind.lease_seconds for kind in kinds), default=60.0)
         self._beat_seconds = min(beat_seconds, self._shortest_lease_seconds / 3)
         self._finish_seconds = finish_seconds
-        self._clock = clock
+        self._seconds = seconds
         self._new_id = new_id
         self._on_turn = on_turn
-        self._carrier = Carrier(database, clock=clock, chance=chance)
+        self._carrier = Carrier(database, seconds=seconds, chance=chance)
         self._held: set[Held] = set()
         self._carried: set[asyncio.Task[None]] = set()
         self._next_count = 0.0
@@ -116,37 +120,37 @@ class Runner:
 
     async def _turn(self) -> float:
         """One round of claiming; the seconds until the next one is due without being woken."""
-        poll_seconds = self._poll.total_seconds()
         if not self._kinds or self._capacity <= len(self._held):
-            return poll_seconds
+            return self._poll_seconds
         with _surviving("claim"):
-            claimed, next_at = await self._claim()
+            asked_at = self._seconds()  # before the send: the lease is never shorter than we believe
+            claimed, due_in = await self._claim()
             for job in claimed:
-                self._start(job)
-            return min(poll_seconds, max((next_at - self._clock()).total_seconds(), 0.01))
-        return poll_seconds
+                self._start(job, asked_at)
+            return max(due_in, _SHORTEST_PAUSE_SECONDS)
+        return self._poll_seconds
 
-    async def _claim(self) -> tuple[list[Job], datetime]:
+    async def _claim(self) -> tuple[list[Job], float]:
         claimed: list[Job] = []
         running = Counter(held.kind.name for held in self._held)
+        due_in = self._poll_seconds
         async with self._database.transaction(as_user=Context.SYSTEM) as tx:
-            now = self._clock()
-            next_at = now + self._poll
-            for due in await look(tx, list(self._kinds), now=now, ahead=self._poll):
-                if due.at > now:
-                    next_at = min(next_at, due.at)
+            for due in await look(tx, list(self._kinds), ahead_seconds=self._poll_seconds):
+                if due.in_seconds > 0:
+                    due_in = min(due_in, due.in_seconds)
                     continue
                 kind = self._kinds[due.kind]
-                for outcome in await end_without_run(tx, kind, now=now):
+                for outcome in await end_without_run(tx, kind):
                     ENDED.labels(kind.name, outcome).inc()
                 free = self._capacity - len(self._held) - len(claimed)
                 slots = min(kind.concurrency - running[kind.name], free)
                 if slots > 0:
-                    claimed += await claim(tx, kind, slots=slots, claim_id=self._new_id(), now=now)
-        return claimed, next_at
+                    claimed += await claim(tx, kind, slots=slots, claim_id=self._new_id())
+        return claimed, due_in
 
-    def _start(self, job: Job) -> None:
-        held = Held(job, self._kinds[job.kind], Control(self._database, job), until=job.claim_until)
+    def _start(self, job: Job, asked_at: float) -> None:
+        kind = self._kinds[job.kind]
+        held = Held(job, kind, Control(self._database, job), until=asked_at + kind.lease_seconds)
         for former in self._held:
             if former.job.id == job.id:
                 # its lease ran out here as for everybody else, and nobody has told its body yet
@@ -180,33 +184,33 @@ class Runner:
         held = list(self._held)
         if not held:
             return
-        now = self._clock()  # read before the send: the lease is never shorter than we believe
-        wanted = [
-            Extension(one.job.id, one.job.claim, now + timedelta(seconds=one.kind.lease_seconds))
-            for one in held
-        ]
+        asked_at = self._seconds()
         async with self._database.transaction(as_user=Context.SYSTEM) as tx:
-            kept = await extend(tx, wanted)
-        for one, extension in zip(held, wanted, strict=True):
-            cancel_requested = kept.get((one.job.id, one.job.claim))
-            if cancel_requested is None:
+            found = await extend(
+                tx, [Extension(one.job.id, one.job.claim, one.kind.lease_seconds) for one in held]
+            )
+        for one in held:
+            kept = found.get((one.job.id, one.job.claim))
+            if kept is None:
                 one.stop_body(Stop.LOST)
                 continue
-            one.until = extension.until
-            if cancel_requested:
+            if kept.extended:
+                one.until = asked_at + one.kind.lease_seconds
+            if kept.cancel_requested:
                 self._cancel(one)
 
     def _cancel(self, held: Held) -> None:
         """First the body is told; one that does not stop by itself is stopped."""
         held.control.tell_cancelled()
-        held.cancel_seen_at = held.cancel_seen_at or self._clock()
-        grace = timedelta(seconds=held.kind.cancel_grace_seconds)
-        if held.stop is None and self._clock() >= held.cancel_seen_at + grace:
+        now = self._seconds()
+        if held.cancel_seen_at is None:
+            held.cancel_seen_at = now
+        if held.stop is None and now >= held.cancel_seen_at + held.kind.cancel_grace_seconds:
             held.stop_body(Stop.CANCELLED)
 
     def _let_go_of_expired(self) -> None:
         """Without an answer of the database a lease ends for us when it may have ended for others."""
-        now = self._clock()
+        now = self._seconds()
         for held in self._held:
             if held.until <= now:
                 held.stop_body(Stop.LOST)
@@ -217,7 +221,7 @@ class Runner:
             return
         self._next_count = now + _COUNT_EVERY_SECONDS
         async with self._database.transaction(as_user=Context.SYSTEM) as tx:
-            await count_unfinished(tx, now=self._clock())
+            await count_unfinished(tx)
 
     async def _let_finish(self) -> None:
         if self._carried:
