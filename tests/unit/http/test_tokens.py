@@ -14,7 +14,8 @@ from joserfc.jwk import ECKey
 
 from common.errors import Kind, QuartetError
 from common.http.app import create_app
-from common.http.tokens import AccessTokens, CurrentUser
+from common.http.permissions import CurrentUser
+from common.http.tokens import AccessTokens
 from tests.support.listening import client_of
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)

@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from common.composition.api import public_app
 from common.health.checks import Checks
 from common.health.routes import HealthView
-from common.http.tokens import AccessToken
+from common.http.permissions import AccessToken
 from common.settings import HttpSettings
 from tests.support.repository import SERVICE_PACKAGES
 
@@ -43,7 +43,8 @@ def asks_who(dependant) -> bool:
 def plain_functions(dependant) -> list[str]:
     """Dependencies that the framework would send through a thread with every request."""
     asked = [dependant.call, getattr(dependant.call, "__call__", None)]  # noqa: B004 - instances are asked too
-    here = [] if any(map(inspect.iscoroutinefunction, asked)) else [str(dependant.call)]
+    on_the_loop = [*map(inspect.iscoroutinefunction, asked), inspect.isasyncgenfunction(dependant.call)]
+    here = [] if any(on_the_loop) else [str(dependant.call)]
     return here + [name for one in dependant.dependencies for name in plain_functions(one)]
 
 

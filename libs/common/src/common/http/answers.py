@@ -29,6 +29,14 @@ class RefusalError(QuartetError):
         self.headers = headers
 
 
+ADDED_HEADERS = "quartet.headers"
+
+
+def add_header(scope: Scope, name: bytes, value: bytes) -> None:
+    """Goes with whatever is answered, a problem too; the envelope sends it."""
+    scope.setdefault(ADDED_HEADERS, []).append((name, value))
+
+
 def instance_of(scope: Scope) -> str:
     """The path as it was sent, without the query: that may hold a secret."""
     raw: bytes | None = scope.get("raw_path")

@@ -11,6 +11,7 @@ from opentelemetry.trace import Span, SpanKind, StatusCode
 from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from common.http.answers import ADDED_HEADERS
 from common.ids import new_id
 from common.telemetry.logging import ACCESS_LOG, REQUEST_ID
 from common.telemetry.metrics import HTTP_REQUESTS
@@ -50,7 +51,7 @@ class EnvelopeMiddleware:
                 headers = cast("list[tuple[bytes, bytes]]", list(message.get("headers", ())))
                 if not any(name == b"cache-control" for name, _ in headers):
                     headers.append(_NO_STORE)
-                message["headers"] = [*headers, *_HEADERS, id_header]
+                message["headers"] = [*headers, *scope.get(ADDED_HEADERS, ()), *_HEADERS, id_header]
             await send(message)
 
         id_token = REQUEST_ID.set(request_id)

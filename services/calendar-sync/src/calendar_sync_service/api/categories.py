@@ -4,8 +4,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from calendar_sync_service.storage.categories import read_categories
+from common.http.permissions import CurrentUser
 from common.http.resources import UseDatabase
-from common.http.tokens import CurrentUser
 
 router = APIRouter(tags=["categories"])
 

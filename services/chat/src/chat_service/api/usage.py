@@ -6,8 +6,8 @@ from pydantic import BaseModel, Field
 from chat_service.domain.errors import learner_not_ready
 from chat_service.domain.weeks import week_start
 from chat_service.storage.usage import read_usage
+from common.http.permissions import CurrentUser
 from common.http.resources import UseClock, UseDatabase
-from common.http.tokens import CurrentUser
 
 router = APIRouter(tags=["usage"])
 

@@ -3,9 +3,9 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
+from common.http.permissions import CurrentUser
 from common.http.resources import UseDatabase
 from common.http.timestamps import Timestamp
-from common.http.tokens import CurrentUser
 from profile_service.domain.errors import profile_not_ready
 from profile_service.storage.profiles import read_profile
 

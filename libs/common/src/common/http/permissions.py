@@ -1,0 +1,92 @@
+"""Policy in the signature: one alias for each permission. An endpoint that asks for none is public."""
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
+
+from common.errors import Kind, QuartetError
+from common.http.principals import Principal, ServicePrincipal
+from common.http.signed import refused
+from common.http.tokens import AccessTokens, ServiceTokens
+
+
+class AccessToken(SecurityBase):
+    """A dependency that also tells OpenAPI about the header; reads `app.state.access_tokens`."""
+
+    def __init__(self) -> None:
+        self.model = HTTPBearer(bearerFormat="JWT", description="An access token of auth's `/login`.")
+        self.scheme_name = "access_token"
+
+    async def __call__(self, request: Request) -> Principal:
+        tokens: AccessTokens = request.app.state.access_tokens
+        return await tokens.principal(_presented(request))
+
+
+CurrentUser = Annotated[Principal, Depends(AccessToken())]
+
+
+class Permission:
+    """The user, if the token carries one of these roles and all of these scopes; else 403."""
+
+    def __init__(self, *, roles: frozenset[str] = frozenset(), scopes: frozenset[str] = frozenset()) -> None:
+        self.roles = roles
+        self.scopes = scopes
+
+    async def __call__(self, user: CurrentUser) -> Principal:
+        if self.roles and not self.roles & user.roles:
+            raise QuartetError(
+                "role.missing", "This asks for a role that you do not have.", kind=Kind.FORBIDDEN
+            )
+        _check_scopes(self.scopes, user.scopes)
+        return user
+
+
+CurrentAdmin = Annotated[Principal, Depends(Permission(roles=frozenset({"admin"})))]
+CurrentStaff = Annotated[Principal, Depends(Permission(roles=frozenset({"staff", "admin"})))]
+"""Support and administrators: they may look, and each look is audited."""
+
+
+def require_scope(*scopes: str) -> Any:
+    """`user: Annotated[Principal, require_scope("calendar:write")]`."""
+    return Depends(Permission(scopes=frozenset(scopes)))
+
+
+class ServiceToken(SecurityBase):
+    """For routes of the internal port; reads `app.state.service_tokens`."""
+
+    def __init__(self, *scopes: str) -> None:
+        self.model = HTTPBearer(bearerFormat="JWT", description="A service's token for this service.")
+        self.scheme_name = "service_token"
+        self.scopes = frozenset(scopes)
+
+    async def __call__(self, request: Request) -> ServicePrincipal:
+        tokens: ServiceTokens = request.app.state.service_tokens
+        service = await tokens.principal(_presented(request))
+        _check_scopes(self.scopes, service.scopes)
+        return service
+
+
+CurrentService = Annotated[ServicePrincipal, Depends(ServiceToken())]
+
+
+def require_service_scope(*scopes: str) -> Any:
+    """`service: Annotated[ServicePrincipal, require_service_scope("credentials:read")]`."""
+    return Depends(ServiceToken(*scopes))
+
+
+def _presented(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise refused("token.missing", "This route asks for an access token: Authorization: Bearer ….")
+    return token.strip()
+
+
+def _check_scopes(asked: frozenset[str], given: frozenset[str]) -> None:
+    if missing := asked - given:
+        raise QuartetError(
+            "scope.missing",
+            f"The token does not carry the scope {' '.join(sorted(missing))}.",
+            kind=Kind.FORBIDDEN,
+        )
