@@ -37,11 +37,12 @@ def verbs(context: typer.Context) -> None:
 
 for verb in (
     *(stack.up, stack.down, stack.restart, stack.status, stack.logs),
-    *(seed, bench, env, topics, doctor, lock),
+    *(seed, bench, env, doctor, lock),
 ):
     app.command()(verb)
 app.command("test")(run_tests)
 app.add_typer(dlq, name="dlq")
+app.add_typer(topics, name="topics")
 
 
 def main() -> None:

@@ -7,26 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import (
-    AclBinding,
-    AclBindingFilter,
-    AclOperation,
-    AclPermissionType,
-    AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-    NewTopic,
-    ResourcePatternType,
-    ResourceType,
-)
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
 
-from common.contracts.topics import SERVICES, TOPICS, Topic, heard_by, resource_prefix
+from common.contracts.topics import TOPICS, Topic
+from quartet_cli.kafka_admin import SECONDS, admin_client, wait_for
 from quartet_cli.stack.description import HOST, Stack
+from quartet_cli.topic_rights import change_rights
 
 LOCAL_PARTITIONS = 3
-_SECONDS = 15.0
 
 
 class DestructiveChangeError(Exception):
@@ -53,8 +41,8 @@ class Plan:
 class Applied:
     created: tuple[str, ...]
     kept_longer: tuple[str, ...]
-    acls_added: int
-    acls_removed: int
+    rights_granted: int
+    rights_withdrawn: int
 
 
 def plan_topics(
@@ -86,70 +74,52 @@ def plan_topics(
     return plan
 
 
-def wanted_acls(*, installation: str) -> list[AclBinding]:
-    """A service writes its own topics alone, reads what it listens to, and has groups and transactions."""
-    prefixed, literal = ResourcePatternType.PREFIXED, ResourcePatternType.LITERAL
-    acls: list[AclBinding] = []
-    for service in SERVICES:
-        prefix = resource_prefix(service, installation=installation)
-        for kind in (ResourceType.TOPIC, ResourceType.TRANSACTIONAL_ID):
-            acls += _allow(service, kind, prefix, prefixed, AclOperation.WRITE)
-        acls += _allow(service, ResourceType.GROUP, prefix, prefixed, AclOperation.READ)
-        for topic in heard_by(service):
-            name = installation + topic.name
-            acls += _allow(service, ResourceType.TOPIC, name, literal, AclOperation.READ)
-    return acls
-
-
-def apply_topics(stack: Stack, worker: str = "", *, partitions: int | None = LOCAL_PARTITIONS) -> Applied:
-    """Brings topics and rights up to date for the stack, or for one test worker's share of it."""
-    admin = admin_client(
+def stack_admin(stack: Stack) -> AdminClient:
+    return admin_client(
         f"{HOST}:{stack.ports['kafka']}",
         ca_file=str(stack.ca_file),
         certificate_file=str(stack.certificates / "operator.crt"),
         key_file=str(stack.certificates / "operator.key"),
     )
-    return apply(admin, installation=f"{worker}-" if worker else "", partitions=partitions)
 
 
-def admin_client(bootstrap: str, *, ca_file: str, certificate_file: str, key_file: str) -> AdminClient:
-    return AdminClient(
-        {
-            "bootstrap.servers": bootstrap,
-            "security.protocol": "SSL",
-            "ssl.ca.location": ca_file,
-            "ssl.certificate.location": certificate_file,
-            "ssl.key.location": key_file,
-            "client.id": "quartet-topics",
-        }
-    )
+def apply_topics(stack: Stack, worker: str = "") -> Applied:
+    """Brings topics and rights up to date for the stack, or for one test worker's share of it."""
+    installation = f"{worker}-" if worker else ""
+    return apply(stack_admin(stack), installation=installation, partitions=LOCAL_PARTITIONS)
 
 
 def apply(
-    admin: AdminClient, *, installation: str, partitions: int | None = None, replication: int = 1
+    admin: AdminClient,
+    *,
+    installation: str = "",
+    partitions: int | None = None,
+    replication: int = 1,
+    dry_run: bool = False,
 ) -> Applied:
-    """All or nothing as far as topics go: with one refusal no topic is touched."""
+    """All or nothing: with one refusal neither topics nor rights are touched."""
     plan = plan_topics(
         TOPICS, standing_topics(admin, installation), installation=installation, partitions=partitions
     )
     if plan.refused:
         raise DestructiveChangeError("\n".join(plan.refused))
-    _create(admin, plan.create, installation, partitions, replication)
-    _keep_longer(admin, plan.keep_longer)
-    added, removed = _apply_acls(admin, installation)
-    return Applied(tuple(plan.create), tuple(plan.keep_longer), added, removed)
+    if not dry_run:
+        _create(admin, plan.create, installation, partitions, replication)
+        _keep_longer(admin, plan.keep_longer)
+    granted, withdrawn = change_rights(admin, installation=installation, dry_run=dry_run)
+    return Applied(tuple(plan.create), tuple(plan.keep_longer), granted, withdrawn)
 
 
 def standing_topics(admin: AdminClient, installation: str) -> dict[str, Standing]:
     wanted = {installation + topic.name for topic in TOPICS}
-    metadata = admin.list_topics(timeout=_SECONDS)
+    metadata = admin.list_topics(timeout=SECONDS)
     counts = {name: len(topic.partitions) for name, topic in metadata.topics.items() if name in wanted}
     if not counts:
         return {}
     resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in counts]
     found: dict[str, Standing] = {}
     for resource, future in admin.describe_configs(resources).items():
-        settings = cast("dict[str, Any]", future.result(timeout=_SECONDS))
+        settings = cast("dict[str, Any]", future.result(timeout=SECONDS))
         found[resource.name] = Standing(
             partitions=counts[resource.name],
             retention_ms=int(settings["retention.ms"].value),
@@ -169,11 +139,16 @@ def _create(
             name,
             num_partitions=partitions or topics[name].partitions,
             replication_factor=replication,
-            config={"retention.ms": str(_retention_ms(topics[name])), "cleanup.policy": "delete"},
+            config={
+                "retention.ms": str(_retention_ms(topics[name])),
+                "cleanup.policy": "delete",
+                # acknowledged by all but one: a broker may be away, and what was acknowledged is there
+                "min.insync.replicas": str(max(1, replication - 1)),
+            },
         )
         for name in names
     ]
-    _wait(admin.create_topics(wanted).values())
+    wait_for(admin.create_topics(wanted).values())
 
 
 def _keep_longer(admin: AdminClient, retention_ms: dict[str, int]) -> None:
@@ -189,63 +164,8 @@ def _keep_longer(admin: AdminClient, retention_ms: dict[str, int]) -> None:
         )
         for name, wanted in retention_ms.items()
     ]
-    _wait(admin.incremental_alter_configs(changes).values())
-
-
-def _apply_acls(admin: AdminClient, installation: str) -> tuple[int, int]:
-    wanted = {repr(acl): acl for acl in wanted_acls(installation=installation)}
-    standing = {repr(acl): acl for acl in _standing_acls(admin, installation)}
-    missing = [acl for name, acl in wanted.items() if name not in standing]
-    surplus = [acl for name, acl in standing.items() if name not in wanted]
-    if missing:
-        _wait(admin.create_acls(missing).values())
-    if surplus:
-        _wait(admin.delete_acls([_exactly(acl) for acl in surplus]).values())
-    return len(missing), len(surplus)
-
-
-def _standing_acls(admin: AdminClient, installation: str) -> list[AclBinding]:
-    """Only what this installation's services have: others may share the cluster."""
-    anything: Any = None
-    everything = AclBindingFilter(
-        *(ResourceType.ANY, anything, ResourcePatternType.ANY, anything, anything),
-        *(AclOperation.ANY, AclPermissionType.ANY),
-    )
-    prefixes = tuple(resource_prefix(service, installation=installation) for service in SERVICES)
-    principals = {f"User:{service}" for service in SERVICES}
-    found = cast("list[AclBinding]", admin.describe_acls(everything).result(timeout=_SECONDS))
-    return [acl for acl in found if acl.principal in principals and str(acl.name).startswith(prefixes)]
-
-
-def _allow(
-    service: str, kind: ResourceType, name: str, pattern: ResourcePatternType, operation: AclOperation
-) -> list[AclBinding]:
-    return [
-        AclBinding(kind, name, pattern, f"User:{service}", "*", allowed, AclPermissionType.ALLOW)
-        for allowed in (operation, AclOperation.DESCRIBE)
-    ]
-
-
-def _exactly(acl: Any) -> AclBindingFilter:
-    return AclBindingFilter(
-        acl.restype,
-        acl.name,
-        acl.resource_pattern_type,
-        acl.principal,
-        acl.host,
-        acl.operation,
-        acl.permission_type,
-    )
+    wait_for(admin.incremental_alter_configs(changes).values())
 
 
 def _retention_ms(topic: Topic) -> int:
     return int(topic.retention.total_seconds() * 1000)
-
-
-def _wait(futures: Iterable[Any]) -> None:
-    for future in futures:
-        try:
-            future.result(timeout=_SECONDS)
-        except KafkaException as error:
-            if error.args[0].name() != "TOPIC_ALREADY_EXISTS":  # somebody else made it in the same moment
-                raise

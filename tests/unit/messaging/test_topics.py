@@ -3,7 +3,8 @@ from datetime import timedelta
 import pytest
 
 from common.contracts.topics import TOPICS, USERS, Topic
-from quartet_cli.topics import Standing, plan_topics, wanted_acls
+from quartet_cli.topic_rights import wanted_acls
+from quartet_cli.topics import Standing, plan_topics
 
 WEEK_MS = 7 * 24 * 3600 * 1000
 AS_DECLARED = Standing(partitions=12, retention_ms=WEEK_MS, cleanup_policy="delete")

@@ -34,7 +34,8 @@ def roles_part(stack: Stack) -> Part:
 
 
 def topics_part(stack: Stack) -> Part:
-    sources = [Path(topics.__file__), stack.checkout / "tools" / "quartet_cli" / "topics.py"]
+    made_by = (stack.checkout / "tools" / "quartet_cli" / name for name in ("topics.py", "topic_rights.py"))
+    sources = [Path(topics.__file__), *made_by]
     return Part(
         name="topics",
         command=(
