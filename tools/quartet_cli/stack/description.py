@@ -16,6 +16,8 @@ from quartet_cli.stack.table import DATABASE, ENTRIES, POOL_SIZES
 CHECKOUT = Path(__file__).resolve().parents[3]
 HOST = "127.0.0.1"
 ENCRYPTION_KEY = "local-1"
+RATE_LIMITS = {"auth": {"register": "1000000/60", "login": "1000000/60"}}
+"""Every caller has the same address here: benchmarks and tests would limit each other."""
 DEFAULT_PORT_BASE = 18400
 
 ProcessName = Literal["api", "worker", "migrate"]
@@ -187,6 +189,8 @@ class Stack:
         return {
             "HTTP_PORT": str(self.ports[f"{service}-api"]),
             "HTTP_CURSOR_KEYS": json.dumps([base64.b64encode(key).decode()]),
+            "HTTP_TRUSTED_PROXIES": json.dumps([f"{HOST}/32"]),
+            "HTTP_RATE_LIMITS": json.dumps(RATE_LIMITS.get(service, {})),
         }
 
     def _tokens(self) -> dict[str, str]:

@@ -2,12 +2,15 @@
 
 import base64
 import binascii
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import (
+    AwareDatetime,
     BaseModel,
     Field,
+    IPvAnyNetwork,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
@@ -19,6 +22,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Environment = Literal["development", "test", "production"]
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 
 
 class DatabaseSettings(BaseModel):
@@ -65,8 +69,27 @@ class HttpSettings(BaseModel):
     body_limit_bytes: PositiveInt = 1_048_576
     request_deadline_seconds: PositiveFloat = 15.0
     cors_origins: tuple[str, ...] = ()
+    """Pages of these origins may call, with credentials; with `*` any page may, without them."""
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
+    """Whose X-Forwarded-For is believed; without any the caller is whoever connects."""
+    rate_limits: dict[str, Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}/[1-9][0-9]{0,6}$")]] = Field(
+        default_factory=dict
+    )
+    """Limits by name, where others than the built-in ones are wanted: `20/60` is twenty in a minute."""
     cursor_keys: tuple[SecretStr, ...] = ()
     """32 bytes in base64 each: the first signs the cursors of lists, all are honoured."""
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if origin != "*" and _ORIGIN.fullmatch(origin) is None:
+                raise ValueError(
+                    f"HTTP_CORS_ORIGINS holds {origin!r}: an origin is https://app.example, without a path"
+                )
+        if "*" in origins and len(origins) > 1:
+            raise ValueError("HTTP_CORS_ORIGINS holds * and origins: * lets every page call already")
+        return origins
 
     @field_validator("cursor_keys")
     @classmethod
@@ -120,6 +143,26 @@ class TokenSettings(BaseModel):
     jwks_url: str
 
 
+class LegacySettings(BaseModel):
+    """Tokens of an older system, taken until the sunset; none are without a secret."""
+
+    secret: SecretStr | None = None
+    sunset: AwareDatetime | None = None
+    scopes: tuple[str, ...] = ()
+    """All that they may do: what they say of scopes and roles themselves is not read."""
+
+    @model_validator(mode="after")
+    def _has_an_end_and_a_secret_worth_its_name(self) -> Self:
+        if (self.secret is None) != (self.sunset is None):
+            raise ValueError("LEGACY_SECRET and LEGACY_SUNSET go together: set both or none")
+        secret = "" if self.secret is None else self.secret.get_secret_value()
+        if self.secret is not None and len(secret.encode()) < 32:
+            raise ValueError("LEGACY_SECRET is shorter than 32 bytes: it can be guessed from one token")
+        if secret.lstrip().startswith(("-----BEGIN", "{", "ssh-")):
+            raise ValueError("LEGACY_SECRET looks like a key file; a public key is no secret")
+        return self
+
+
 class Settings(BaseSettings):
     """`DATABASE_POOL_SIZE` sets `database.pool_size`: group first, the setting after it."""
 
@@ -139,6 +182,7 @@ class Settings(BaseSettings):
 class ApiSettings(Settings):
     http: HttpSettings
     token: TokenSettings
+    legacy: LegacySettings = Field(default_factory=LegacySettings)
 
     @model_validator(mode="after")
     def _cursors_outlive_a_process(self) -> Self:

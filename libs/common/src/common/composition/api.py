@@ -5,7 +5,6 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-import uvloop
 from fastapi import APIRouter, FastAPI
 
 from common.clock import utc_now
@@ -13,12 +12,16 @@ from common.composition.foundation import Foundation, foundation
 from common.health.database import revocations_check
 from common.health.drain import Step
 from common.health.heartbeats import worker_check
+from common.health.last_resort import run
 from common.health.routes import HealthView
 from common.http.app import create_app
 from common.http.jwks import JwksKeys
+from common.http.legacy import legacy_tokens
+from common.http.limited import limits_of, warn_of_unknown
 from common.http.serving import Listener, Serving
+from common.http.shared_limits import RateLimits, monotonic_us
 from common.http.tls import internal_client_tls, internal_server_tls
-from common.http.tokens import AccessTokens
+from common.http.tokens import AccessTokens, ServiceTokens
 from common.postgres.constraints import NO_CONSTRAINTS, Constraints
 from common.revocation import HINT, RevokedSids
 from common.settings import ApiSettings
@@ -46,7 +49,7 @@ class Api(Generic[SettingsT]):
 
 def run_api(api: Api[SettingsT], settings_class: type[SettingsT]) -> None:
     settings = load(settings_class)
-    raise SystemExit(uvloop.run(_serve(api, settings)))
+    raise SystemExit(run(_serve(api, settings)))
 
 
 async def _serve(api: Api[SettingsT], settings: SettingsT) -> int:
@@ -60,6 +63,9 @@ async def _serve(api: Api[SettingsT], settings: SettingsT) -> int:
     ) as base:
         revoked = RevokedSids(base.database, hint=base.wakeups.event(HINT))
         keys = JwksKeys(settings.token.jwks_url, tls=internal_client_tls(settings.internal))
+        limits = RateLimits(
+            base.redis, prefix=settings.redis.prefix, moved=settings.http.rate_limits, now_us=monotonic_us
+        )
         health = HealthView(service=api.service, version=VERSION, ready=base.ready)
         public = public_app(api, settings, health)
         internal = create_app(
@@ -74,9 +80,19 @@ async def _serve(api: Api[SettingsT], settings: SettingsT) -> int:
             app.state.leaving = base.drain.delay_over
             app.state.database = base.database
             app.state.clock = utc_now
+            app.state.rate_limits = limits
+            app.state.trusted_proxies = settings.http.trusted_proxies
         public.state.access_tokens = AccessTokens(
-            issuer=settings.token.issuer, audience=settings.token.audience, keys=keys, revoked=revoked
+            issuer=settings.token.issuer,
+            audience=settings.token.audience,
+            keys=keys,
+            revoked=revoked,
+            legacy=legacy_tokens(settings.legacy),
         )
+        internal.state.service_tokens = ServiceTokens(
+            issuer=settings.token.issuer, service=api.service, keys=keys
+        )
+        warn_of_unknown(settings.http.rate_limits, limits_of(public))
         base.start()
         base.tasks.start("revocations", revoked.run)
         serving = Serving(
@@ -101,6 +117,7 @@ async def _serve(api: Api[SettingsT], settings: SettingsT) -> int:
                     public.state.resources = internal.state.resources = resources
                     await _until_drained(base, serving)
         finally:
+            await limits.close()
             await keys.close()
         return 1 if base.tasks.failed else 0
 

@@ -15,6 +15,7 @@ from prometheus_client import Counter
 from common.errors import QuartetError
 from common.http.principals import Principal
 from common.http.signed import check_times, malformed, moment, refused, signed_claims
+from common.settings import LegacySettings
 
 ALGORITHM = "HS256"
 _HEADER = frozenset({"alg", "typ"})
@@ -80,6 +81,14 @@ class LegacyTokens:
         if user_id is None:
             raise refused("token.legacy_subject", "The token names its user in a way that is not known here.")
         return user_id
+
+
+def legacy_tokens(settings: LegacySettings) -> LegacyTokens | None:
+    if settings.secret is None or settings.sunset is None:
+        return None
+    return LegacyTokens(
+        settings.secret.get_secret_value(), sunset=settings.sunset, scopes=frozenset(settings.scopes)
+    )
 
 
 def count_accepted() -> None:

@@ -1,13 +1,17 @@
 from fastapi import APIRouter
 
+from auth_service.api.limits import REGISTER
 from auth_service.api.resources import UseResources
 from auth_service.api.schemas import RegisterAnswer, RegisterRequest
 from auth_service.usecases.register import register
+from common.http.limited import per_address
 
 router = APIRouter(tags=["accounts"])
 
 
-@router.post("/register", status_code=202, summary="Register an account")
+@router.post(
+    "/register", status_code=202, summary="Register an account", dependencies=[per_address(REGISTER)]
+)
 async def post_register(body: RegisterRequest, resources: UseResources) -> RegisterAnswer:
     """The answer is the same whether or not the address has an account already."""
     await register(

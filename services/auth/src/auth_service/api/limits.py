@@ -1,0 +1,6 @@
+"""Each of these requests costs a password hash: what one address may ask for."""
+
+from common.http.rate_limits import Limit
+
+REGISTER = Limit("register", requests=20, seconds=60)
+LOGIN = Limit("login", requests=60, seconds=60)
