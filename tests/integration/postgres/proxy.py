@@ -14,11 +14,13 @@ class Proxy:
         self.accepted = 0
         self.silent = False
         """Takes every byte and hands none on, in both directions."""
+        self._to_clients: set[asyncio.StreamWriter] = set()
         self._doomed: set[asyncio.StreamWriter] = set()
 
-    def doom(self) -> None:
-        """The next byte of a connection that is open now ends it; nobody notices before."""
-        self._doomed = set(self._writers)
+    def doom(self, *, answers_only: bool = False) -> None:
+        """The next byte of a connection that is open now ends it, or the next of the server's: what was asked
+        is done then, and nobody is told."""
+        self._doomed = set(self._writers & self._to_clients) if answers_only else set(self._writers)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
@@ -29,6 +31,7 @@ class Proxy:
             return
         pair = (writer, server_writer)
         self._writers.update(pair)
+        self._to_clients.add(writer)
         for source, sink in ((reader, server_writer), (server_reader, writer)):
             task = asyncio.create_task(self._carry(source, sink, pair))
             self._tasks.add(task)
@@ -37,12 +40,13 @@ class Proxy:
     async def _carry(self, source, sink, pair) -> None:
         with suppress(OSError):
             while data := await source.read(65536):
-                if self._doomed.intersection(pair):
+                if sink in self._doomed:
                     break
                 if not self.silent:
                     sink.write(data)
         for writer in pair:
             self._writers.discard(writer)
+            self._to_clients.discard(writer)
             writer.transport.abort()
 
     async def close(self) -> None:

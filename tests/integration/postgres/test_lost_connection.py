@@ -11,29 +11,9 @@ from common.postgres import connection as connection_module
 from common.postgres import engine as engine_module
 from common.postgres.context import Context
 from common.postgres.timeouts import COMMAND_SECONDS
-from tests.integration.postgres.proxy import Proxy, proxy_to
+from tests.integration.postgres.proxy import Proxy
 from tests.integration.postgres.rows import count, write
 from tests.support.waiting import eventually
-
-
-@pytest.fixture
-async def proxy(installation):
-    url = urlsplit(installation.database_settings("auth", "worker").url.get_secret_value())
-    async with proxy_to(url.hostname, url.port) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def through(pools, installation):
-    """A database whose connections go to another port of this machine."""
-
-    def make(port: int, **settings):
-        url = urlsplit(installation.database_settings("auth", "worker").url.get_secret_value())
-        login = url.netloc.rpartition("@")[0]
-        moved = url._replace(netloc=f"{login}@127.0.0.1:{port}").geturl()
-        return pools(url=SecretStr(moved), pool_size=1, **settings)
-
-    return make
 
 
 @pytest.fixture
