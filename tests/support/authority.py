@@ -2,6 +2,7 @@
 
 import ipaddress
 import ssl
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,33 +13,60 @@ from cryptography.x509.oid import NameOID
 
 from common.settings import InternalSettings
 
+HERE = ("localhost", "127.0.0.1")
+
 
 class Authority:
-    def __init__(self, folder: Path, *, name: str = "test authority") -> None:
+    def __init__(self, folder: Path, *, name: str = "test authority", days: float = 1) -> None:
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        self._certificate = self._sign(self._name, self._key.public_key(), authority=True)
+        self._certificate = self._sign(self._name, self._key.public_key(), authority=True, days=days)
         self.ca_file = folder / f"{name.replace(' ', '-')}.crt"
         self.ca_file.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, *common_names: str) -> tuple[Path, Path]:
-        """Certificate and key, for localhost and 127.0.0.1."""
+    def issue(
+        self,
+        *common_names: str,
+        hosts: Sequence[str] = HERE,
+        days: float = 1,
+        password: bytes | None = None,
+        stem: str | None = None,
+    ) -> tuple[Path, Path]:
+        """Certificate and key; with `days` below zero it has ended."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name) for name in common_names])
-        certificate = self._sign(subject, key.public_key())
-        stem = f"{self.ca_file.stem}-{'-'.join(common_names)}"
+        certificate = self._sign(subject, key.public_key(), hosts=hosts, days=days)
+        stem = stem or f"{self.ca_file.stem}-{'-'.join(common_names)}"
         certificate_file, key_file = self._folder / f"{stem}.crt", self._folder / f"{stem}.key"
         certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         key_file.write_bytes(
             key.private_bytes(
                 serialization.Encoding.PEM,
                 serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
+                serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption(),
             )
         )
         key_file.chmod(0o600)
         return certificate_file, key_file
+
+    def revocation_list(self, *revoked: Path, days: float = 1) -> Path:
+        """Names the certificates in these files; with `days` below zero the next list is overdue."""
+        now = datetime.now(UTC)
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self._name)
+            .last_update(now - timedelta(days=2))
+            .next_update(now + timedelta(days=days))
+        )
+        for file in revoked:
+            serial = x509.load_pem_x509_certificate(file.read_bytes()).serial_number
+            entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now)
+            builder = builder.add_revoked_certificate(entry.build())
+        crl_file = self._folder / f"{self.ca_file.stem}.crl"
+        signed = builder.sign(self._key, hashes.SHA256())
+        crl_file.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+        return crl_file
 
     def settings(self, common_name: str) -> InternalSettings:
         certificate_file, key_file = self.issue(common_name)
@@ -54,19 +82,33 @@ class Authority:
         return context
 
     def _sign(
-        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, *, authority: bool = False
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePublicKey,
+        *,
+        authority: bool = False,
+        hosts: Sequence[str] = HERE,
+        days: float = 1,
     ) -> x509.Certificate:
         now = datetime.now(UTC)
-        names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(self._name)
             .public_key(key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(minutes=5))
-            .not_valid_after(now + timedelta(days=1))
+            .not_valid_before(now - timedelta(days=2))
+            .not_valid_after(now + timedelta(days=days))
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-            .add_extension(x509.SubjectAlternativeName(names), critical=False)
+            .add_extension(
+                x509.SubjectAlternativeName([_general_name(host) for host in hosts]), critical=False
+            )
             .sign(self._key, hashes.SHA256())
         )
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)

@@ -19,8 +19,8 @@ from alembic.script import ScriptDirectory
 from common.postgres.access import OWNER_SETTING, access_hash, access_sql
 from common.postgres.tables import Schema
 from common.postgres.timeouts import MIGRATION_LOCK_SECONDS, MIGRATION_STATEMENT_SECONDS
-from common.postgres.tls import DatabaseUrlError
 from common.postgres.url import libpq_url
+from common.postgres.url_errors import DatabaseUrlError
 from common.settings import DatabaseSettings, MigrationSettings
 from common.settings_errors import load
 

@@ -1,94 +1,25 @@
 """Any libpq or SQLAlchemy URL of PostgreSQL becomes arguments of asyncpg, or an error that helps."""
 
+import os
 import re
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
-from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
+from functools import partial
+from pathlib import Path
+from ssl import SSLContext
+from typing import Any, Final
+from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit
 
 import sqlalchemy as sa
 
-from common.postgres.tls import SSL_MODES, DatabaseUrlError, TlsFiles, create_ssl_context
+from common.postgres.connecting import connect_either_way
+from common.postgres.parameters import DROPPED, DROPPED_VALUES, MAPPED, REFUSED
+from common.postgres.tls import SSL_MODES, SslMode, create_ssl_context
+from common.postgres.tls_files import NO_FILES, TlsFiles, from_environment
+from common.postgres.url_errors import DatabaseUrlError
 
-MAPPED: Final = frozenset(
-    {
-        *("host", "port", "user", "password", "dbname", "database", "application_name"),
-        *("fallback_application_name", "sslmode", "ssl", "sslrootcert", "sslcert", "sslkey", "sslpassword"),
-        *("sslcrl", "ssl_min_protocol_version", "ssl_max_protocol_version", "sslnegotiation"),
-    }
-)
-
-_OUR_TIMEOUTS = "the time to connect is fixed in postgres/timeouts.py"
-_NO_GSSAPI = "GSSAPI is not spoken: plain TLS is used, as a server without GSSAPI would get"
-_KEEPALIVE = "a silent network is found by the time limits of postgres/timeouts.py"
-_OUR_CACHES = "decided by DATABASE_POOLER and DATABASE_PREPARED_STATEMENTS"
-
-DROPPED: Final[Mapping[str, str]] = {
-    "connect_timeout": _OUR_TIMEOUTS,
-    "timeout": _OUR_TIMEOUTS,
-    "command_timeout": _OUR_TIMEOUTS,
-    "keepalives": _KEEPALIVE,
-    "keepalives_idle": _KEEPALIVE,
-    "keepalives_interval": _KEEPALIVE,
-    "keepalives_count": _KEEPALIVE,
-    "tcp_user_timeout": _KEEPALIVE,
-    "client_encoding": "asyncpg speaks UTF-8 and nothing else",
-    "sslcompression": "TLS compression is unsafe, and off everywhere",
-    "sslkeylogfile": "session keys are not written to files",
-    "krbsrvname": _NO_GSSAPI,
-    "gsslib": _NO_GSSAPI,
-    "gssdelegation": _NO_GSSAPI,
-    "statement_cache_size": _OUR_CACHES,
-    "prepared_statement_cache_size": _OUR_CACHES,
-    "prepared_statement_name_func": _OUR_CACHES,
-    "async_fallback": "a setting of an older SQLAlchemy",
-    "pgbouncer": "a hint for another library; say DATABASE_POOLER=transaction",
-}
-
-DROPPED_VALUES: Final[Mapping[str, tuple[str, ...]]] = {
-    "channel_binding": ("disable", "prefer"),
-    "gssencmode": ("disable", "prefer"),
-    "target_session_attrs": ("any",),
-    "load_balance_hosts": ("disable",),
-    "sslsni": ("1",),
-    "sslcertmode": ("allow",),
-    "requiressl": ("0",),
-    "min_protocol_version": ("3.0",),
-    "max_protocol_version": ("3.0", "latest"),
-    "replication": ("false", "off", "no", "0"),
-}
-"""Parameters whose harmless values say what happens anyway; any other value is refused."""
-
-REFUSED: Final[Mapping[str, str]] = {
-    "channel_binding": "asyncpg has no channel binding; remove it and use sslmode=verify-full",
-    "gssencmode": "GSSAPI encryption is not supported; use sslmode",
-    "target_session_attrs": "name the one host that takes writes",
-    "load_balance_hosts": "name one host",
-    "sslsni": "the server's name is always sent; remove it",
-    "sslcertmode": "set sslcert and sslkey when the server wants a certificate, remove them otherwise",
-    "requiressl": "use sslmode=require",
-    "min_protocol_version": "only protocol 3.0 is spoken; remove it",
-    "max_protocol_version": "only protocol 3.0 is spoken; remove it",
-    "replication": "a replication connection cannot run a service's queries; remove it",
-    "hostaddr": "put the address into the URL as its host",
-    "options": "poolers refuse it; use ALTER ROLE … SET",
-    "search_path": "it belongs to the role: ALTER ROLE … SET search_path",
-    "passfile": "put the password into the URL",
-    "service": "write out host, port and database",
-    "servicefile": "write out host, port and database",
-    "requirepeer": "use TLS to know the server",
-    "require_auth": "the server's pg_hba.conf decides; remove it",
-    "sslcrldir": "name one file in sslcrl",
-    "scram_client_key": "put the password into the URL",
-    "scram_server_key": "put the password into the URL",
-    "oauth_issuer": "OAuth logins are not supported; use a password or a certificate",
-    "oauth_client_id": "OAuth logins are not supported; use a password or a certificate",
-    "oauth_client_secret": "OAuth logins are not supported; use a password or a certificate",
-    "oauth_scope": "OAuth logins are not supported; use a password or a certificate",
-}
-
-_SCHEME = re.compile(r"postgres(?:ql)?(?:\+[a-z0-9_]+)?")
+_SCHEME: Final = re.compile(r"postgres(?:ql)?(?:\+[a-z0-9_]+)?")
+_BARE_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 @dataclass(frozen=True)
@@ -98,7 +29,10 @@ class ConnectArguments:
     user: str
     database: str
     password: str | None = field(repr=False)
-    ssl: ssl.SSLContext | Literal["allow", "prefer"] | None
+    mode: SslMode
+    ssl: SSLContext | None = field(repr=False, compare=False)
+    """None: no TLS, ever. `mode` says whether a connection without it is taken too."""
+    tls_files: TlsFiles
     direct_tls: bool = False
     application_name: str | None = None
 
@@ -117,51 +51,83 @@ class ConnectArguments:
         }
 
 
-def parse_url(url: str) -> ConnectArguments:
+@dataclass(frozen=True)
+class Surroundings:
+    """Where else the settings of TLS may come from; a URL's own come first."""
+
+    service: str | None = None
+    folder: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+    def files(self, query: Mapping[str, str]) -> TlsFiles:
+        return TlsFiles.found(query, self.environment, folder=self.folder, service=self.service)
+
+    def tls(self, query: Mapping[str, str], parameter: str) -> str | None:
+        return query.get(parameter) or from_environment(parameter, self.environment, self.service)
+
+
+def parse_url(url: str, around: Surroundings | None = None) -> ConnectArguments:
+    around = around or Surroundings()
     parts, query = _split(url)
     host, port = _host_and_port(parts, query)
     user = _decoded(parts.username) or query.get("user")
     if not user:
         raise DatabaseUrlError("the database URL names no user: postgresql://USER:…@HOST/DATABASE")
-    context = None if host.startswith("/") else _ssl(query)
+    by_socket = host.startswith("/")
+    files = NO_FILES if by_socket else around.files(query)
+    mode = "disable" if by_socket else _mode(query, files, around)
     return ConnectArguments(
         host=host,
         port=port,
         user=user,
         password=_decoded(parts.password) or query.get("password"),
-        database=unquote(parts.path[1:]) or query.get("dbname") or query.get("database") or user,
-        ssl=context,
-        direct_tls=_direct_tls(query, context),
+        database=_decoded(parts.path[1:]) or query.get("dbname") or query.get("database") or user,
+        mode=mode,
+        ssl=create_ssl_context(
+            mode,
+            files,
+            key_password=query.get("sslpassword"),
+            minimum_version=around.tls(query, "ssl_min_protocol_version") or "TLSv1.2",
+            maximum_version=around.tls(query, "ssl_max_protocol_version"),
+        ),
+        tls_files=files,
+        direct_tls=_direct_tls(query, mode, around),
         application_name=query.get("application_name") or query.get("fallback_application_name"),
     )
 
 
-def fix_async_database_url(url: str) -> tuple[sa.URL, dict[str, Any]]:
+def fix_async_database_url(url: str, around: Surroundings | None = None) -> tuple[sa.URL, dict[str, Any]]:
     """What `create_async_engine(url, connect_args=…)` wants, made of any PostgreSQL URL."""
-    arguments = parse_url(url)
+    arguments = parse_url(url, around)
+    by_socket = arguments.host.startswith("/")
     fixed = sa.URL.create(
         "postgresql+asyncpg",
         username=arguments.user,
         password=arguments.password,
-        host=None if arguments.host.startswith("/") else arguments.host,
+        host=None if by_socket else arguments.host,
         port=arguments.port,
         database=arguments.database,
     )
     rest = arguments.for_asyncpg()
-    return fixed, {name: rest[name] for name in ("ssl", "direct_tls", "server_settings")} | (
-        {"host": arguments.host} if arguments.host.startswith("/") else {}
-    )
+    connect_args = {name: rest[name] for name in ("ssl", "direct_tls", "server_settings")}
+    if by_socket:
+        connect_args["host"] = arguments.host
+    if arguments.mode in ("allow", "prefer"):
+        connect_args["async_creator_fn"] = partial(connect_either_way, arguments.mode)
+    return fixed, connect_args
 
 
-def libpq_url(url: str) -> str:
-    """The same URL for psycopg, which is libpq: without SQLAlchemy's driver and others' parameters."""
+def libpq_url(url: str, around: Surroundings | None = None) -> str:
+    """The same URL for psycopg, which is libpq: its parameters only, and the files that were found."""
+    arguments = parse_url(url, around)
     parts, query = _split(url)
     known = {name: value for name, value in query.items() if name not in DROPPED or name == "connect_timeout"}
-    if "ssl" in known:
-        known["sslmode"] = known.pop("ssl")
+    known.pop("ssl", None)
     if "database" in known:
         known["dbname"] = known.pop("database")
-    return parts._replace(scheme="postgresql", query=urlencode(known)).geturl()
+    if not arguments.host.startswith("/"):
+        known |= {"sslmode": arguments.mode} | arguments.tls_files.named()
+    return parts._replace(scheme="postgresql", query=urlencode(known, quote_via=quote)).geturl()
 
 
 def _split(url: str) -> tuple[SplitResult, dict[str, str]]:
@@ -174,8 +140,12 @@ def _split(url: str) -> tuple[SplitResult, dict[str, str]]:
         raise DatabaseUrlError("the database URL must begin with postgresql://")
     if "#" in url:
         raise DatabaseUrlError("the database URL holds a '#': write %23")
+    if _BARE_PERCENT.search(url):
+        raise DatabaseUrlError("the database URL holds a '%' that encodes nothing: write %25")
     query: dict[str, str] = {}
-    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+    for pair in filter(None, parts.query.split("&")):
+        # not parse_qsl: it makes '+' a space, and to libpq it is a plus
+        name, value = (_decoded(part) or "" for part in pair.partition("=")[::2])
         if name in query:
             raise DatabaseUrlError(f"the database URL gives {name} twice: several hosts are not supported")
         _check_parameter(name, value)
@@ -192,7 +162,10 @@ def _check_parameter(name: str, value: str) -> None:
 
 
 def _decoded(text: str | None) -> str | None:
-    return None if text is None else unquote(text)
+    try:
+        return None if text is None else unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        raise DatabaseUrlError("the database URL encodes what is no UTF-8: encode it anew") from None
 
 
 def _host_and_port(parts: SplitResult, query: Mapping[str, str]) -> tuple[str, int]:
@@ -212,27 +185,21 @@ def _host_and_port(parts: SplitResult, query: Mapping[str, str]) -> tuple[str, i
     return host, port
 
 
-def _ssl(query: Mapping[str, str]) -> ssl.SSLContext | Literal["allow", "prefer"] | None:
-    named = query.get("sslmode") or query.get("ssl") or "prefer"
-    mode = {"true": "require", "false": "disable"}.get(named.lower(), named)
-    if mode not in SSL_MODES:
-        raise DatabaseUrlError(f"sslmode={named} is not one of {', '.join(SSL_MODES)}")
-    wants_files = [name for name in ("sslrootcert", "sslcert", "sslkey", "sslcrl") if query.get(name)]
-    if mode in ("allow", "prefer") and wants_files:
-        raise DatabaseUrlError(f"{wants_files[0]} has no use with sslmode={mode}: say require or verify-full")
-    return create_ssl_context(
-        mode,
-        TlsFiles.found(query),
-        key_password=query.get("sslpassword"),
-        minimum_version=query.get("ssl_min_protocol_version") or "TLSv1.2",
-        maximum_version=query.get("ssl_max_protocol_version"),
-    )
+def _mode(query: Mapping[str, str], files: TlsFiles, around: Surroundings) -> SslMode:
+    # as libpq: who trusts every public authority must at least look at the name
+    by_default = "verify-full" if files.root == "system" else "prefer"
+    named = query.get("ssl") or around.tls(query, "sslmode") or by_default
+    meant = {"true": "require", "false": "disable"}.get(named.lower(), named)
+    for mode in SSL_MODES:
+        if mode == meant:
+            return mode
+    raise DatabaseUrlError(f"sslmode={named} is not one of {', '.join(SSL_MODES)}")
 
 
-def _direct_tls(query: Mapping[str, str], context: object) -> bool:
-    wanted = query.get("sslnegotiation", "postgres")
+def _direct_tls(query: Mapping[str, str], mode: SslMode, around: Surroundings) -> bool:
+    wanted = around.tls(query, "sslnegotiation") or "postgres"
     if wanted not in ("postgres", "direct"):
         raise DatabaseUrlError(f"sslnegotiation={wanted} is neither postgres nor direct")
-    if wanted == "direct" and not isinstance(context, ssl.SSLContext):
+    if wanted == "direct" and mode in ("disable", "allow", "prefer"):
         raise DatabaseUrlError("sslnegotiation=direct needs sslmode=require or stronger")
     return wanted == "direct"
