@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from common.errors import QuartetError
-from common.http.answers import problem_response
+from common.http.faults import answer_to
 
 _REQUEST: Final = -1
 _Call = Callable[..., Awaitable[Any]]
@@ -62,7 +62,7 @@ class DirectRoute:
                 )
             response: Response = outcomes[-1]
         except QuartetError as error:
-            response = problem_response(error, scope)
+            response = answer_to(error, scope)
         await response(scope, receive, send)
 
 

@@ -60,10 +60,7 @@ class FaultMiddleware:
 
 def install_handlers(app: FastAPI) -> None:
     async def quartet_error(request: Request, error: QuartetError) -> Response:
-        if error.kind is Kind.INTERNAL:
-            # the answer names the request, and the log under that name says what happened
-            _log.error("internal_error", code=error.code, exc_info=error)
-        return problem_response(error, request.scope)
+        return answer_to(error, request.scope)
 
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         # Bytes that nobody parsed: the route wanted JSON and the request called its body something else.
@@ -80,6 +77,13 @@ def install_handlers(app: FastAPI) -> None:
     app.add_exception_handler(QuartetError, quartet_error)  # type: ignore[arg-type] - typed too narrowly there
     app.add_exception_handler(RequestValidationError, invalid)  # type: ignore[arg-type] - typed too narrowly there
     app.add_exception_handler(HTTPException, framework_error)  # type: ignore[arg-type] - typed too narrowly there
+
+
+def answer_to(error: QuartetError, scope: Scope) -> Response:
+    """Of what a route raised: what is our own fault is in the log, under the id that the answer names."""
+    if error.kind is Kind.INTERNAL:
+        _log.error("internal_error", code=error.code, exc_info=error)
+    return problem_response(error, scope)
 
 
 def _allowed_methods(app: FastAPI, scope: Scope) -> set[str]:
