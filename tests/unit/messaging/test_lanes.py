@@ -103,7 +103,7 @@ class TestLane:
 
         await setup.deliver(message(1))
 
-        assert setup.delivery.batches == [[1]] * 4
+        assert setup.delivery.batches == [[1]] * 3
         assert setup.delivery.parked == [(1, FailureKind.TRANSIENT, 3)]
 
     async def test_waits_for_the_database_without_counting(self, setup: Setup):

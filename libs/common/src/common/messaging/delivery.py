@@ -41,8 +41,9 @@ class Delivery:
         """All or nothing. A duplicate has no effect; what belongs to a parked key waits in its list."""
         results: Counter[tuple[str, str]] = Counter()
         async with self.database.transaction(as_user=Context.SYSTEM) as tx:
-            parked = await parking.lock_parked(tx, consumer=self.consumer, messages=messages)
             fresh = await self._claim(tx, messages)
+            # After the inbox, where whoever has these messages too was waited for: it may have parked a key.
+            parked = await parking.lock_parked(tx, consumer=self.consumer, messages=messages)
             due: list[Event[Any]] = []
             for message in messages:
                 if message.event_id not in fresh:
@@ -64,21 +65,25 @@ class Delivery:
         """The key stops in the transaction that marks its message as done: neither without the other."""
 
         async def use_case(tx: Transaction) -> bool:
-            if not await self._claim(tx, [message]):
-                return False
-            await parking.park(
-                tx,
-                consumer=self.consumer,
-                message=message,
-                failure=failure,
-                attempts=attempts,
-                drain_after=self._drain_after,
-            )
-            return True
+            return await self.park_in(tx, message, failure, attempts=attempts)
 
         if await self.database.in_transaction(Context.SYSTEM, use_case):
             result = "dead_lettered" if message.key is None else "parked"
             _count({(message.topic, result): 1})
+
+    async def park_in(self, tx: Transaction, message: Message, failure: Failure, *, attempts: int) -> bool:
+        """False when another worker had the message meanwhile."""
+        if not await self._claim(tx, [message]):
+            return False
+        await parking.park(
+            tx,
+            consumer=self.consumer,
+            message=message,
+            failure=failure,
+            attempts=attempts,
+            drain_after=self._drain_after,
+        )
+        return True
 
     async def handle(self, tx: Transaction, events: Iterable[Event[Any]]) -> None:
         """Groups by type for the handlers, and lets no event of a key pass an earlier one of another type."""

@@ -1,15 +1,17 @@
 """A lane delivers its keys' messages in order; lanes run beside each other (ADR 0006)."""
 
 import asyncio
+import random
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
 
-from common.messaging.backoff import Backoff, elapses
+from common.messaging.backoff import Backoff, Chance, elapses
+from common.messaging.course import Cause, Course, Deliver, Park, Patience, Pause
 from common.messaging.delivery import Delivery
-from common.messaging.failures import Failure, FailureKind, database_is_away
+from common.messaging.failures import Failure
 from common.messaging.flow import Flow
 from common.messaging.messages import Message
 from common.messaging.metrics import CONSUMER_RETRIES
@@ -26,17 +28,29 @@ class LaneSettings:
     batch: int = 500
     """Messages of one transaction; a set-based handler may record an event for each."""
     attempts: int = 5
-    """Of a message that fails with something that should pass by itself; then its key is parked."""
     retry: Backoff = _PATIENCE
     database: Backoff = _PATIENCE
 
+    @property
+    def patience(self) -> Patience:
+        return Patience(self.attempts, self.retry, self.database)
+
 
 class Lane:
-    def __init__(self, delivery: Delivery, offsets: Offsets, flow: Flow, settings: LaneSettings) -> None:
+    def __init__(
+        self,
+        delivery: Delivery,
+        offsets: Offsets,
+        flow: Flow,
+        settings: LaneSettings,
+        *,
+        chance: Chance = random.random,
+    ) -> None:
         self._delivery = delivery
         self._offsets = offsets
         self._flow = flow
         self._settings = settings
+        self._chance = chance
         self._waiting: deque[Message] = deque()
         self._arrived = asyncio.Event()
         self.idle = asyncio.Event()
@@ -66,88 +80,61 @@ class Lane:
                 finally:
                     self.idle.set()
 
-    async def _deliver(self, batch: list[Message]) -> None:
-        """Hopes for the best: all in one transaction. One message a transaction finds the one that fails."""
-        tries = 0
-        while batch := [message for message in batch if self._flow.may_begin(message)]:
+    async def _deliver(self, batch: Sequence[Message]) -> None:
+        course = Course(batch, self._settings.patience, self._chance)
+        while act := course.next(self._flow.may_begin):
             try:
-                await self._delivery.together(batch)
-            except Exception as error:  # noqa: BLE001 - whatever it is, each message is tried alone
-                if database_is_away(error):
-                    tries += 1
-                    await self._wait_for_database(error, tries)
-                    continue
-                for message in batch:
-                    await self._deliver_alone(message)
-                return
-            self._done(batch)
+                await self._carry_out(act)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the course knows what follows
+                pause = course.failed(error)
+                if pause is not None:
+                    await self._wait(pause, act, error)
+            else:
+                self._done(course.succeeded())
+
+    async def _carry_out(self, act: Deliver | Park) -> None:
+        if isinstance(act, Deliver):
+            await self._delivery.together(act.messages)
             return
+        message = act.message
+        await self._delivery.park(message, act.failure, attempts=act.attempts)
+        log.warning(
+            "consumer.parked",
+            topic=message.topic,
+            partition=message.tp.partition,
+            offset=message.offset,
+            kind=act.failure.kind.value,
+            error=act.failure.error_class,
+            attempts=act.attempts,
+        )
 
-    async def _deliver_alone(self, message: Message) -> None:
-        attempts, tries = 0, 0
-        while self._flow.may_begin(message):
-            try:
-                await self._delivery.together([message])
-            except Exception as error:  # noqa: BLE001 - whatever it is, the key stops and the lane goes on
-                if database_is_away(error):
-                    tries += 1
-                    await self._wait_for_database(error, tries)
-                    continue
-                attempts += 1
-                failure = Failure.of(error)
-                if failure.kind is FailureKind.TRANSIENT and attempts < self._settings.attempts:
-                    await self._wait_to_retry(message, failure, attempts)
-                    continue
-                if not await self._park(message, failure, attempts):
-                    return
-            self._done([message])
-            return
+    async def _wait(self, pause: Pause, act: Deliver | Park, error: Exception) -> None:
+        if pause.cause is Cause.DATABASE:
+            await self._wait_for_database(pause, error)
+        elif isinstance(act, Deliver):
+            await self._wait_to_retry(pause, act.messages[0], error)
 
-    async def _park(self, message: Message, failure: Failure, attempts: int) -> bool:
-        """False when the partition was given away before the database answered."""
-        tries = 0
-        while self._flow.may_begin(message):
-            try:
-                await self._delivery.park(message, failure, attempts=attempts)
-            except Exception as error:
-                if Failure.of(error).kind is not FailureKind.TRANSIENT and not database_is_away(error):
-                    raise
-                tries += 1
-                await self._wait_for_database(error, tries)
-                continue
-            log.warning(
-                "consumer.parked",
-                topic=message.topic,
-                partition=message.tp.partition,
-                offset=message.offset,
-                kind=failure.kind.value,
-                error=failure.error_class,
-                attempts=attempts,
-            )
-            return True
-        return False
-
-    async def _wait_for_database(self, error: BaseException, tries: int) -> None:
+    async def _wait_for_database(self, pause: Pause, error: Exception) -> None:
         CONSUMER_RETRIES.labels("database").inc()
-        if tries == 1:
+        if pause.count == 1:
             log.warning("consumer.database_away", error=str(error))
         self._flow.waits_for_database += 1
         try:
-            await elapses(self._settings.database.delay(tries), unless=self._flow.leaving)
+            await elapses(pause.seconds, unless=self._flow.leaving)
         finally:
             self._flow.waits_for_database -= 1
 
-    async def _wait_to_retry(self, message: Message, failure: Failure, attempts: int) -> None:
+    async def _wait_to_retry(self, pause: Pause, message: Message, error: Exception) -> None:
         """Nothing more is fetched of the partition meanwhile; the group still hears from this worker."""
         CONSUMER_RETRIES.labels("transient").inc()
-        log.info("consumer.retries", topic=message.topic, error=failure.detail, attempt=attempts)
+        log.info("consumer.retries", topic=message.topic, error=Failure.of(error).detail, attempt=pause.count)
         self._flow.hold(message.tp)
         try:
-            await elapses(self._settings.retry.delay(attempts), unless=self._flow.leaving)
+            await elapses(pause.seconds, unless=self._flow.leaving)
         finally:
             self._flow.let_go(message.tp)
 
-    def _done(self, batch: Iterable[Message]) -> None:
+    def _done(self, batch: Sequence[Message]) -> None:
         by_partition: dict[object, tuple[Message, list[int]]] = {}
         for message in batch:
             if self._flow.is_current(message):

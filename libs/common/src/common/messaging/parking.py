@@ -25,11 +25,13 @@ _PARKED = sa.text("""
     FOR KEY SHARE
 """)
 
+# A key that is there already is changed by nothing but locked: a replay that is about to open it is waited
+# for, and what it deleted is inserted anew. DO NOTHING would leave the message without its key.
 _PARK_KEY = sa.text("""
-    INSERT INTO parked_keys
+    INSERT INTO parked_keys AS k
         (consumer, topic, key, kind, error_class, error_detail, attempts, next_attempt_at)
     VALUES (:consumer, :topic, :key, :kind, :error_class, :error_detail, :attempts, now() + :drain_after)
-    ON CONFLICT DO NOTHING
+    ON CONFLICT (consumer, topic, key) DO UPDATE SET attempts = k.attempts
 """)
 
 _PARK_MESSAGE = sa.text("""
