@@ -99,10 +99,8 @@ class JwksKeys:
 
     async def _fetch(self) -> bool:
         try:
-            answer = await self._client.get(self._url)
-            answer.raise_for_status()
-            keys = read_jwks(answer.content)
-        except (httpx.HTTPError, ValueError, JoseError) as error:
+            keys = read_jwks(await self._content())
+        except Exception as error:  # noqa: BLE001 - whatever is published there, known keys stay known
             _log.warning("jwks.unavailable", error=type(error).__name__)
             self._answered = False
             return False
@@ -110,23 +108,49 @@ class JwksKeys:
         self._keys, self._loaded_at = keys, self._now()
         return True
 
+    async def _content(self) -> bytes:
+        content = b""
+        async with self._client.stream("GET", self._url) as answer:
+            answer.raise_for_status()
+            async for part in answer.aiter_bytes():
+                content += part
+                if len(content) > _MOST_BYTES:
+                    raise ValueError("the key set is too large")
+        return content
+
 
 def read_jwks(content: bytes) -> dict[str, ECKey]:
-    """ES256 keys with an id; other kinds are for other uses. None at all is an error, not an answer."""
-    if len(content) > _MOST_BYTES:
-        raise ValueError("the key set is too large")
+    """ES256 keys with an id; what else stands there is for others. None at all is an error, not an answer."""
     document = json.loads(content)
-    if not isinstance(document, dict):
-        raise ValueError("the key set is no object")  # noqa: TRY004 - the caller knows ValueError
+    listed = cast("dict[str, Any]", document).get("keys") if isinstance(document, dict) else None
+    if not isinstance(listed, list):
+        raise ValueError("this is no key set")  # noqa: TRY004 - the caller knows ValueError
     keys: dict[str, ECKey] = {}
-    for jwk in cast("list[dict[str, Any]]", cast("dict[str, Any]", document).get("keys", [])):
-        fits = jwk.get("kty") == "EC" and jwk.get("crv") == "P-256" and jwk.get("use", "sig") == "sig"
-        if fits and jwk.get("alg", "ES256") == "ES256" and isinstance(jwk.get("kid"), str):
-            public = {name: str(jwk[name]) for name in ("kty", "crv", "x", "y", "kid")}
-            keys[public["kid"]] = ECKey.import_key(cast("Any", public))
+    for jwk in cast("list[object]", listed):
+        key = _es256_key(cast("dict[str, Any]", jwk)) if isinstance(jwk, dict) else None
+        if key is not None:
+            # Two keys of one id: which of them is meant cannot be known, and the first was there before.
+            keys.setdefault(str(key.kid), key)
     if not keys:
         raise ValueError("the key set holds no key for access tokens")
     return keys
+
+
+def _es256_key(jwk: dict[str, Any]) -> ECKey | None:
+    fits = jwk.get("kty") == "EC" and jwk.get("crv") == "P-256" and jwk.get("use", "sig") == "sig"
+    public = {name: jwk.get(name) for name in ("kty", "crv", "x", "y", "kid")}
+    if (
+        not fits
+        or jwk.get("alg", "ES256") != "ES256"
+        or not all(isinstance(it, str) for it in public.values())
+    ):
+        return None
+    try:
+        return ECKey.import_key(cast("Any", public))
+    except (JoseError, ValueError, TypeError) as error:
+        # One that cannot be read takes nothing from the others.
+        _log.warning("jwks.unreadable_key", kid=public["kid"], error=type(error).__name__)
+        return None
 
 
 def _keys_unavailable() -> QuartetError:
