@@ -2,7 +2,8 @@ import asyncio
 
 import pytest
 
-from common.health.watchdog import Progress, Watchdog
+from common.health.watchdog import STUCK_SECONDS, Progress, Watchdog
+from common.postgres.timeouts import BEGIN_SECONDS, COMMAND_SECONDS, CONNECT_SECONDS, ROLLBACK_SECONDS
 
 
 class Partitions:
@@ -32,6 +33,11 @@ class TestProgress:
 
         assert progress.stuck(10) == ()
         assert progress.stuck(11) == ("users-0",)
+
+    def test_takes_longer_to_be_stuck_than_a_silent_database_can_hold_up_one_attempt(self):
+        longest = CONNECT_SECONDS + BEGIN_SECONDS + COMMAND_SECONDS + ROLLBACK_SECONDS
+
+        assert 2 * longest < STUCK_SECONDS
 
     def test_is_not_stuck_when_there_is_nothing_to_do(self, progress: Progress, partitions: Partitions):
         partitions.held = {"users-0": (9, 9)}

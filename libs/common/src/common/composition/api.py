@@ -1,5 +1,6 @@
 """The api process: HTTP, and nothing that knows Kafka."""
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -15,11 +16,13 @@ from common.health.heartbeats import worker_check
 from common.health.last_resort import run
 from common.health.routes import HealthView
 from common.http.app import create_app
+from common.http.cursors import Cursors
 from common.http.jwks import JwksKeys
 from common.http.legacy import legacy_tokens
 from common.http.limited import limits_of, warn_of_unknown
 from common.http.serving import Listener, Serving
 from common.http.shared_limits import RateLimits, monotonic_us
+from common.http.streams import Streams
 from common.http.tls import internal_client_tls, internal_server_tls
 from common.http.tokens import AccessTokens, ServiceTokens
 from common.postgres.constraints import NO_CONSTRAINTS, Constraints
@@ -77,7 +80,6 @@ async def _serve(api: Api[SettingsT], settings: SettingsT) -> int:
         base.ready.add(revocations_check(lambda: revoked.loaded))
         base.ready.add(worker_check(base.probe))
         for app in (public, internal):
-            app.state.leaving = base.drain.delay_over
             app.state.database = base.database
             app.state.clock = utc_now
             app.state.rate_limits = limits
@@ -92,9 +94,12 @@ async def _serve(api: Api[SettingsT], settings: SettingsT) -> int:
         internal.state.service_tokens = ServiceTokens(
             issuer=settings.token.issuer, service=api.service, keys=keys
         )
+        public.state.cursors = Cursors.from_settings(settings.http.cursor_keys, spare=os.urandom(32))
+        public.state.streams = streams = Streams(revoked=revoked)
         warn_of_unknown(settings.http.rate_limits, limits_of(public))
         base.start()
         base.tasks.start("revocations", revoked.run)
+        base.tasks.start("streams", streams.run)
         serving = Serving(
             (
                 Listener("public", public, settings.http.host, settings.http.port, setting="HTTP_PORT"),
@@ -111,11 +116,11 @@ async def _serve(api: Api[SettingsT], settings: SettingsT) -> int:
         )
         try:
             if api.resources is None:
-                await _until_drained(base, serving)
+                await _until_drained(base, serving, streams)
             else:
                 async with api.resources(base, settings) as resources:
                     public.state.resources = internal.state.resources = resources
-                    await _until_drained(base, serving)
+                    await _until_drained(base, serving, streams)
         finally:
             await limits.close()
             await keys.close()
@@ -136,7 +141,7 @@ def public_app(api: Api[SettingsT], settings: SettingsT, health: HealthView) -> 
     )
 
 
-async def _until_drained(base: Foundation, serving: Serving) -> None:
+async def _until_drained(base: Foundation, serving: Serving, streams: Streams) -> None:
     await serving.start()
     for name, task in serving.tasks().items():
         base.watchdog.supervise(f"listener {name}", task)
@@ -146,6 +151,7 @@ async def _until_drained(base: Foundation, serving: Serving) -> None:
         serving.send_callers_away()
 
     async def stop_listening(left: float) -> None:
+        streams.leave()
         await serving.stop("public", "internal", within_seconds=min(left, _FINISH_SECONDS))
 
     async def stop_tasks(_: float) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-import uvloop
 from fastapi import FastAPI
 
 from common.clock import Clock, utc_now
@@ -13,7 +12,8 @@ from common.composition.foundation import Foundation, foundation
 from common.errors import Kind, QuartetError
 from common.health.drain import Step
 from common.health.heartbeats import Beat, Heartbeats, is_silent, kafka_check
-from common.health.watchdog import Progress
+from common.health.last_resort import run
+from common.health.watchdog import STUCK_SECONDS, Progress
 from common.housekeeping import Housekeeping, common_tasks
 from common.http.app import create_app
 from common.http.serving import Listener, Serving
@@ -47,11 +47,12 @@ class Worker(Generic[SettingsT]):
     constraints: Constraints = NO_CONSTRAINTS
     on_start: Callable[[Foundation, SettingsT], Awaitable[None]] | None = None
     """Tried until it succeeds, beside everything else."""
+    stuck_seconds: float = STUCK_SECONDS
 
 
 def run_worker(worker: Worker[SettingsT], settings_class: type[SettingsT]) -> None:
     settings = load(settings_class)
-    raise SystemExit(uvloop.run(_work(worker, settings)))
+    raise SystemExit(run(_work(worker, settings)))
 
 
 async def _work(worker: Worker[SettingsT], settings: SettingsT) -> int:
@@ -83,7 +84,7 @@ async def _work(worker: Worker[SettingsT], settings: SettingsT) -> int:
         base.tasks.start("jobs", runner.run)
         base.tasks.start("housekeeping", housekeeping.run)
         if consumer is not None:
-            base.watchdog.watch(Progress(positions_of(consumer, pulse)))
+            base.watchdog.watch(Progress(positions_of(consumer, pulse), stuck_seconds=worker.stuck_seconds))
             base.tasks.start("consumer", _once(tidy, consumer.run))
         if worker.on_start is not None:
             base.tasks.start("on_start", _trying(worker.on_start, base, settings))
