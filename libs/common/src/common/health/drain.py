@@ -33,8 +33,6 @@ class Drain:
         self._settings = settings
         self._give_up_after = give_up_after
         self._begun = asyncio.Event()
-        self.delay_over = asyncio.Event()
-        """Nobody new is let in any more: open streams end and send their readers elsewhere."""
         self._hurry = asyncio.Event()
         self._began_at = 0.0
 
@@ -81,7 +79,6 @@ class Drain:
             await asyncio.wait_for(self._hurry.wait(), timeout=self._settings.delay_seconds)
         except TimeoutError:
             _log.info("drain.delay_over")
-        self.delay_over.set()
         for step in steps:
             await self._take(step)
         _log.info("drain.done", seconds=round(asyncio.get_running_loop().time() - self._began_at, 2))
