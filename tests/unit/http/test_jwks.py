@@ -1,4 +1,5 @@
 import asyncio
+import json
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from joserfc.jwk import ECKey
 
 from common.errors import Kind, QuartetError
-from common.http.jwks import COOL_DOWN_SECONDS, FRESH_SECONDS, STALE_SECONDS, JwksKeys
+from common.http.jwks import COOL_DOWN_SECONDS, FRESH_SECONDS, STALE_SECONDS, JwksKeys, read_jwks
 from tests.support.waiting import eventually
 
 
@@ -16,6 +17,10 @@ def new_key(kid: str) -> ECKey:
 
 
 KEY = new_key("first")
+
+
+def jwks_of(*keys: ECKey) -> bytes:
+    return json.dumps({"keys": [key.as_dict(private=False) for key in keys]}).encode()
 
 
 class Publisher:
@@ -154,5 +159,76 @@ class TestTheKeySet:
         jwks = JwksKeys("https://auth.internal/jwks", transport=httpx.MockTransport(publish))
 
         with pytest.raises(QuartetError):
+            await jwks.key("first")
+        await jwks.close()
+
+
+class TestAKeySetThatMakesNoSense:
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"",
+            b"\xff\xfe",
+            b"<html>",
+            b"null",
+            b"[]",
+            b"7",
+            b"{}",
+            b'{"keys": null}',
+            b'{"keys": {}}',
+            b'{"keys": "first"}',
+            b'{"keys": [null, 7, "first", []]}',
+            b"[" * 60_000,
+            b'{"keys": [' + b" " * 70_000 + b"]}",
+            b'{"keys": []}',
+            json.dumps({"keys": [KEY.as_dict(private=False) | {"x": "AAAA"}]}).encode(),
+            json.dumps({"keys": [KEY.as_dict(private=False) | {"x": "\u00e9"}]}).encode(),
+            json.dumps({"keys": [KEY.as_dict(private=False) | {"x": None}]}).encode(),
+            json.dumps({"keys": [KEY.as_dict(private=False) | {"y": 7}]}).encode(),
+            json.dumps({"keys": [KEY.as_dict(private=False) | {"kid": ["first"]}]}).encode(),
+            json.dumps({"keys": [{"kty": "EC", "crv": "P-256", "kid": "first"}]}).encode(),
+            json.dumps({"keys": [{"kty": ["EC"]}]}).encode(),
+        ],
+        ids=range(21),
+    )
+    async def test_takes_no_known_key_away(self, content: bytes):
+        elapsed, published = [0.0], [jwks_of(KEY)]
+        jwks = JwksKeys(
+            "https://auth.internal/jwks",
+            transport=httpx.MockTransport(lambda _: httpx.Response(200, content=published[0])),
+            now=lambda: elapsed[0],
+        )
+        await jwks.key("first")
+        published[0] = content
+        elapsed[0] += COOL_DOWN_SECONDS
+
+        with pytest.raises(QuartetError, match=r"token\.keys_unavailable"):
+            await jwks.key("second")
+
+        assert await jwks.key("first")
+        await jwks.close()
+
+    async def test_by_one_of_its_keys_gives_the_others(self):
+        broken = KEY.as_dict(private=False) | {"kid": "broken", "x": "AAAA"}
+        found = read_jwks(json.dumps({"keys": [broken, None, KEY.as_dict(private=False)]}).encode())
+
+        assert found.keys() == {"first"}
+
+    async def test_by_two_keys_of_one_id_keeps_the_first(self):
+        found = read_jwks(jwks_of(KEY, new_key("first")))
+
+        assert found["first"].as_dict(private=False)["x"] == KEY.as_dict(private=False)["x"]
+
+    @pytest.mark.parametrize("status", [204, 302, 404, 500])
+    async def test_of_another_status_is_none(self, status: int):
+        headers = {"Location": "https://evil.example/jwks"}
+
+        def publish(request: httpx.Request) -> httpx.Response:
+            assert request.url.host == "auth.internal"
+            return httpx.Response(status, content=jwks_of(KEY) if status != 204 else b"", headers=headers)
+
+        jwks = JwksKeys("https://auth.internal/jwks", transport=httpx.MockTransport(publish))
+
+        with pytest.raises(QuartetError, match=r"token\.keys_unavailable"):
             await jwks.key("first")
         await jwks.close()

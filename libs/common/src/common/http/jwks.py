@@ -139,11 +139,8 @@ def read_jwks(content: bytes) -> dict[str, ECKey]:
 def _es256_key(jwk: dict[str, Any]) -> ECKey | None:
     fits = jwk.get("kty") == "EC" and jwk.get("crv") == "P-256" and jwk.get("use", "sig") == "sig"
     public = {name: jwk.get(name) for name in ("kty", "crv", "x", "y", "kid")}
-    if (
-        not fits
-        or jwk.get("alg", "ES256") != "ES256"
-        or not all(isinstance(it, str) for it in public.values())
-    ):
+    complete = all(isinstance(member, str) for member in public.values())
+    if not fits or not complete or jwk.get("alg", "ES256") != "ES256":
         return None
     try:
         return ECKey.import_key(cast("Any", public))
