@@ -86,20 +86,6 @@ class TestTheDrain:
 
         assert steps.taken == ["fails", "hangs", "pools"]
 
-    async def test_tells_open_streams_when_the_delay_is_over_and_before_the_first_step(self, steps: Steps):
-        drain = drain_of(0.5)
-        told: list[bool] = []
-
-        async def note() -> None:
-            told.append(drain.delay_over.is_set())
-
-        running = asyncio.create_task(drain.run([steps.named("listeners", note)]))
-        drain.begin("test")
-        assert not drain.delay_over.is_set()
-        await running
-
-        assert told == [True]
-
     async def test_says_once_after_how_long_to_give_up(self):
         said: list[float] = []
         drain = Drain(DrainSettings(delay_seconds=1, grace_seconds=7), give_up_after=said.append)
