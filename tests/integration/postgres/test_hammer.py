@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from common.errors import QuartetError
 from common.ids import new_id
 from common.postgres.context import Context
-from tests.integration.postgres.interrupting import CancelledAt
 from tests.integration.postgres.rows import owners_seen, write
+from tests.support.interrupting import CancelledAt
 from tests.support.waiting import eventually
 
 SEED = 20261121

@@ -7,11 +7,11 @@ from typing import Any
 
 
 class CancelledAt:
-    """Runs a coroutine and cancels its task when it waits for the `step`th time."""
+    """Runs a coroutine and cancels its task when it waits for the `step`th time, and so often in a row."""
 
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], step: int) -> None:
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], step: int, *, times: int = 1) -> None:
         self._coroutine = coroutine
-        self._step = step
+        self._steps = range(step, step + times)
         self.waits = 0
 
     def __await__(self) -> Generator[Any, Any, Any]:
@@ -23,7 +23,7 @@ class CancelledAt:
             except StopIteration as finished:
                 return finished.value
             self.waits += 1
-            if self.waits == self._step:
+            if self.waits in self._steps:
                 task = asyncio.current_task()
                 assert task is not None
                 asyncio.get_running_loop().call_soon(task.cancel)

@@ -1,0 +1,47 @@
+from collections.abc import AsyncIterator, Iterator
+from weakref import WeakSet
+
+import asyncpg
+import pytest
+
+from common.postgres.pool import Pool
+from tests.support.leaks import checked_out, open_transactions
+from tests.support.waiting import eventually
+
+
+@pytest.fixture(scope="session", autouse=True)
+def pools_made() -> Iterator[WeakSet[Pool]]:
+    """Every pool that is alive, whoever made it."""
+    made: WeakSet[Pool] = WeakSet()
+    make = Pool.__init__
+
+    def noted(pool: Pool, *arguments, **settings) -> None:
+        make(pool, *arguments, **settings)
+        made.add(pool)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Pool, "__init__", noted)
+        yield made
+
+
+@pytest.fixture
+def onlooker(request: pytest.FixtureRequest) -> asyncpg.Connection | None:
+    """A look at the server, for tests that use one."""
+    return request.getfixturevalue("cleaned_by")[0] if "cleaned_by" in request.fixturenames else None
+
+
+@pytest.fixture(autouse=True)
+async def nothing_is_left_open(
+    pools_made: WeakSet[Pool], onlooker: asyncpg.Connection | None
+) -> AsyncIterator[None]:
+    """Fails the test that leaves a connection checked out or a transaction open."""
+    yield
+
+    async def nothing() -> bool:
+        left = checked_out(pools_made)
+        if onlooker is not None:
+            left += await open_transactions(onlooker)
+        assert left == []
+        return True
+
+    await eventually(nothing, within=5.0)
