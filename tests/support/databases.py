@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 
 from common.contracts.topics import SERVICES
-from common.postgres.bootstrap import database_sql
+from common.postgres.bootstrap import database_sql, roles_sql
 from common.postgres.engine import Database
 from common.postgres.migrations import main as run_migrations
 from tests.support.installation import Installation, Process
@@ -141,6 +141,8 @@ async def _ensure_template(installation: Installation, connection: asyncpg.Conne
     )
     wanted = fingerprint()
     if found != wanted:
+        # the servers may have been started by older code, which knew fewer roles
+        await connection.execute(roles_sql())
         await build_database(installation, TEMPLATE)
         await connection.execute(f"comment on database {TEMPLATE} is '{wanted}'")
 
