@@ -1,72 +1,20 @@
-import base64
 import hmac
 import json
 from collections.abc import AsyncGenerator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import httpx
 import pytest
 from fastapi import APIRouter
-from joserfc import jws
-from joserfc.jwk import ECKey
 
 from common.errors import Kind, QuartetError
 from common.http.app import create_app
 from common.http.permissions import CurrentUser
 from common.http.tokens import AccessTokens
 from tests.support.listening import client_of
-
-NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
-ISSUER = "https://quartet.example"
-
-
-def new_key(kid: str) -> ECKey:
-    return ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256", "kid": kid})
-
-
-KEY = new_key("first")
-
-
-def claims(**changes: Any) -> dict[str, Any]:
-    usual = {
-        "iss": ISSUER,
-        "aud": "quartet",
-        "sub": str(uuid4()),
-        "sid": str(uuid4()),
-        "iat": int(NOW.timestamp()),
-        "exp": int((NOW + timedelta(minutes=10)).timestamp()),
-    }
-    return {name: value for name, value in {**usual, **changes}.items() if value is not None}
-
-
-def token(
-    said: dict[str, Any] | None = None, *, key: ECKey = KEY, header: dict[str, Any] | None = None
-) -> str:
-    members = {"alg": "ES256", "typ": "at+jwt", "kid": key.kid, **(header or {})}
-    return encoded(members, json.dumps(said if said is not None else claims()).encode(), key)
-
-
-def encoded(header: dict[str, Any], payload: bytes, key: ECKey) -> str:
-    """Signed by hand, so that a header may say anything."""
-    signed = f"{b64(json.dumps(header).encode())}.{b64(payload)}"
-    signature = jws.JWSRegistry.algorithms["ES256"].sign(signed.encode(), key)
-    return f"{signed}.{b64(signature)}"
-
-
-def b64(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-class Keys:
-    def __init__(self, *keys: ECKey) -> None:
-        self.keys = {str(key.kid): key for key in keys}
-        self.asked = 0
-
-    async def key(self, kid: str) -> ECKey | None:
-        self.asked += 1
-        return self.keys.get(kid)
+from tests.support.tokens import ISSUER, KEY, NOW, Keys, b64, claims, encoded, new_key, token
 
 
 class Moment:
