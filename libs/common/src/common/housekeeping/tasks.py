@@ -5,19 +5,22 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from common.contracts.topics import TOPICS
 from common.housekeeping.loop import Task
 from common.housekeeping.partitions import Partitioned, keep_partitions
 from common.postgres.engine import Transaction
 
 REPLAY_AGE: Final = timedelta(days=30)
 """How old a parked message may be when it is replayed."""
-KAFKA_RETENTION: Final = timedelta(days=7)
+KAFKA_RETENTION: Final = max(topic.retention for topic in TOPICS)
 INBOX_KEPT: Final = KAFKA_RETENTION + REPLAY_AGE
 """Shorter, and a message that comes once more would be applied twice."""
 AUDIT_KEPT: Final = timedelta(days=13 * 31)
 REVOCATION_MARGIN: Final = timedelta(hours=1)
 """Past the end of the last token of a session, for clocks that disagree."""
 JOBS_KEPT: Final = timedelta(days=14)
+IDEMPOTENCY_KEPT: Final = timedelta(days=2)
+"""How long a request may be sent again with its key at least."""
 BATCH: Final = 1000
 
 TABLES: Final = (
@@ -36,6 +39,11 @@ _JOBS = sa.text("""
         SELECT id FROM jobs WHERE finished_at < :before
         ORDER BY finished_at LIMIT :batch FOR UPDATE SKIP LOCKED)
 """)
+_IDEMPOTENCY_KEYS = sa.text("""
+    DELETE FROM idempotency_keys WHERE (user_id, key) IN (
+        SELECT user_id, key FROM idempotency_keys WHERE created_at < :before
+        ORDER BY created_at LIMIT :batch FOR UPDATE SKIP LOCKED)
+""")
 # Ids that are no UUIDv7 of a month with a partition: they are in no partition that could be dropped.
 _STRAY_INBOX = sa.text("""
     DELETE FROM inbox WHERE (consumer, event_id) IN (
@@ -50,6 +58,7 @@ def common_tasks() -> tuple[Task, ...]:
         Task("partitions", _partitions),
         _purge("revoked_sids", _REVOKED_SIDS, REVOCATION_MARGIN),
         _purge("jobs", _JOBS, JOBS_KEPT),
+        _purge("idempotency_keys", _IDEMPOTENCY_KEYS, IDEMPOTENCY_KEPT),
         _purge("stray_inbox", _STRAY_INBOX, INBOX_KEPT),
     )
 

@@ -16,6 +16,9 @@ PEER = "quartet.peer"
 """In the scope: the common name in the client's certificate, which the installation's authority signed."""
 
 
+HANG_UP = "quartet.hang_up"
+"""In the scope: ends the connection without waiting for a caller who does not read."""
+
 MOST_HEAD_BYTES = 65_536
 """Of a request's line and headers together; the parser itself would collect them without end."""
 
@@ -74,6 +77,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
         self._head_bytes = self._head_bytes or 0
         self.scope[PEER] = self._peer  # type: ignore[typeddict-unknown-key] - ours
+        self.scope[HANG_UP] = self.transport.abort  # type: ignore[typeddict-unknown-key] - ours
 
     def on_headers_complete(self) -> None:
         self._head_bytes = None

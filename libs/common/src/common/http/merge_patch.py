@@ -6,10 +6,10 @@ from typing import Annotated, Any, Final, TypeVar, cast
 from fastapi import Body, Depends, Request
 from pydantic import BaseModel, ValidationError
 
-from common.errors import Kind
+from common.errors import Fault, Kind
 from common.http.answers import RefusalError
 from common.http.bodies import MOST_DEPTH
-from common.http.validation import invalid_request, malformed
+from common.http.validation import invalid, invalid_request, malformed
 
 MEDIA_TYPE: Final = "application/merge-patch+json"
 _TAKEN: Final = (MEDIA_TYPE, "application/json")
@@ -44,10 +44,12 @@ def patched(current: ModelT, patch: dict[str, Json]) -> ModelT:
 
 async def _patch(
     request: Request,
+    # any JSON here: a list of another media type's is to hear of its media type, not of its shape
     patch: Annotated[
-        dict[str, Any],
+        Any,
         Body(
             media_type=MEDIA_TYPE,
+            json_schema_extra={"type": "object"},
             description="A JSON merge patch (RFC 7396), also as application/json: what is left out stays, "
             "null removes.",
         ),
@@ -61,7 +63,9 @@ async def _patch(
             kind=Kind.UNSUPPORTED_MEDIA_TYPE,
             headers={"Accept-Patch": ", ".join(_TAKEN)},
         )
-    return patch
+    if not isinstance(patch, dict):
+        raise invalid(Fault("", "field.wrong_type", "A patch of this is an object."))
+    return cast("dict[str, Any]", patch)
 
 
 MergePatch = Annotated[dict[str, Any], Depends(_patch)]

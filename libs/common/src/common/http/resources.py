@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from common.clock import Clock
+from common.http.streams import Streams
 from common.postgres.engine import Database
 
 
@@ -19,5 +20,10 @@ async def _clock(request: Request) -> Clock:
     return request.app.state.clock
 
 
+async def _streams(request: Request) -> Streams:
+    return request.app.state.streams
+
+
 UseDatabase = Annotated[Database, Depends(_database)]
 UseClock = Annotated[Clock, Depends(_clock)]
+UseStreams = Annotated[Streams, Depends(_streams)]
