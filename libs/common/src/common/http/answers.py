@@ -49,7 +49,7 @@ def problem_response(error: QuartetError, scope: Scope, *, headers: dict[str, st
     response = Response(encode(document), status_code=status_of(error), media_type=MEDIA_TYPE)
     if error.retry_after_seconds is not None:
         response.headers["Retry-After"] = str(error.retry_after_seconds)
-    if error.kind is Kind.UNAUTHENTICATED:
+    if error.kind is Kind.UNAUTHENTICATED or error.code == "scope.missing":
         response.headers["WWW-Authenticate"] = _challenge(error.code)
     own = error.headers if isinstance(error, RefusalError) else {}
     for name, value in {**own, **(headers or {})}.items():
@@ -62,12 +62,12 @@ async def send_problem(error: QuartetError, scope: Scope, receive: Receive, send
 
 
 def _challenge(code: str) -> str:
-    presented = code.startswith("token.") and code != "token.missing"
-    return (
-        f'Bearer realm="quartet", error="invalid_token", error_description="{code}"'
-        if presented
-        else ('Bearer realm="quartet"')
-    )
+    """RFC 6750; without a token only that one is asked for."""
+    if code == "scope.missing":
+        return 'Bearer realm="quartet", error="insufficient_scope"'
+    if code.startswith("token.") and code != "token.missing":
+        return f'Bearer realm="quartet", error="invalid_token", error_description="{code}"'
+    return 'Bearer realm="quartet"'
 
 
 def documented_problems() -> dict[int | str, dict[str, Any]]:
