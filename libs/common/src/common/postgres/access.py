@@ -89,7 +89,7 @@ def _table_sql(service: str, table: TableAccess) -> Iterator[str]:
     for context, grants in table.others.items():
         if context in (Context.SYSTEM, Context.SHARED):
             raise ValueError(f"{service}.{table.name}: {context} is not one of the others")
-        # the common tables speak of login too, which only auth has
+        # the common tables speak of login and admin too, which only auth has
         if context in contexts_of(service):
             yield from _role_sql(name, f"{service}_{context}", grants, rows=grants.rows)
 

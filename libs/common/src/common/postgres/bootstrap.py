@@ -20,14 +20,21 @@ from common.postgres.timeouts import IDLE_IN_TRANSACTION_SECONDS, STATEMENT_SECO
 POOLER_ROLE: Final = "pgb_auth"
 _SCRAM_ITERATIONS: Final = 4096
 
-_ENTERED_BY_API: Final = ("user", Context.SHARED, Context.STAFF, Context.SERVICE, Context.LOGIN)
+_ENTERED_BY_API: Final = (
+    "user",
+    Context.SHARED,
+    Context.STAFF,
+    Context.SERVICE,
+    Context.LOGIN,
+    Context.ADMIN,
+)
 _ENTERED_BY_WORKER: Final = ("user", Context.SYSTEM, Context.SHARED)
 
 
 def contexts_of(service: str) -> tuple[str, ...]:
-    """What the names of its NOLOGIN roles end in; only auth has people who are not yet known."""
+    """What the names of its NOLOGIN roles end in; only auth has people not yet known, and administrators."""
     common = ("user", Context.SYSTEM, Context.SHARED, Context.STAFF, Context.SERVICE)
-    return (*common, Context.LOGIN) if service == "auth" else common
+    return (*common, Context.LOGIN, Context.ADMIN) if service == "auth" else common
 
 
 def logins() -> tuple[str, ...]:

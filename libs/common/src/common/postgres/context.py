@@ -13,6 +13,8 @@ class Context(StrEnum):
     SERVICE = "service"
     LOGIN = "login"
     """auth only: finds the account that somebody claims to be, before there is a user."""
+    ADMIN = "admin"
+    """auth only: what nobody may do to their own account: role, activity, an administrator's lock."""
 
 
 AsUser = UUID | Context

@@ -40,19 +40,17 @@ class TableAccess:
     user: Grants = Grants()
     system: Grants = EVERYTHING
     others: Mapping[Context, Grants] = field(default_factory=dict[Context, Grants])
-    """Of staff, service and login; `shared` tables are read by the shared role without saying so."""
+    """Of staff, service, login and admin; `shared` tables are read by the shared role without saying so."""
     owner_column: str = "user_id"
 
 
+# INSERT alone: a RETURNING of any column would be refused, and nobody's events can be read
+_RECORDS: Final = Grants(
+    insert=("id", "aggregatetype", "aggregateid", "type", "topic", "payload", "headers", "created_at")
+)
+
 COMMON_TABLES: Final = (
-    TableAccess(
-        "outbox",
-        "system",
-        # INSERT alone: a RETURNING of any column would be refused, and nobody's events can be read
-        user=Grants(
-            insert=("id", "aggregatetype", "aggregateid", "type", "topic", "payload", "headers", "created_at")
-        ),
-    ),
+    TableAccess("outbox", "system", user=_RECORDS, others={Context.ADMIN: _RECORDS}),
     TableAccess("relay_lease", "system"),
     TableAccess("inbox", "system"),
     TableAccess("parked_keys", "system"),
@@ -86,6 +84,7 @@ COMMON_TABLES: Final = (
         others={
             Context.STAFF: Grants(select=ALL, insert=ALL),
             Context.LOGIN: Grants(insert=ALL, rows="user_id is null"),
+            Context.ADMIN: Grants(insert=ALL),
         },
     ),
 )

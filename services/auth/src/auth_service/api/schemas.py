@@ -58,13 +58,13 @@ class RegisterRequest(BaseModel):
     email: Email
     password: Password = Field(description="Any characters; its length is what counts.")
     full_name: (
-        Annotated[str, Field(min_length=1, max_length=200, examples=["Ada Lovelace"]), _storable] | None
+        Annotated[str, Field(min_length=2, max_length=200, examples=["Ada Lovelace"]), _storable] | None
     ) = Field(default=None, description="What others call the user.")
-    timezone: Annotated[str, Field(examples=["Europe/London"]), AfterValidator(_timezone)] | None = Field(
-        default=None, description="A name of the IANA database."
+    timezone: Annotated[str, Field(examples=["Europe/London"]), AfterValidator(_timezone)] = Field(
+        default="UTC", description="A name of the IANA database."
     )
-    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$", examples=["en"])] | None = Field(
-        default=None, description="A language, and a region where it matters: `en`, `pt-BR`."
+    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$", examples=["en"])] = Field(
+        default="en", description="A language, and a region where it matters: `en`, `pt-BR`."
     )
 
     def registration(self) -> Registration:

@@ -10,13 +10,17 @@ from common.postgres.engine import Transaction
 class SigningKeyRow:
     kid: str
     public_jwk: dict[str, Any]
-    private_sealed: bytes
+    private_sealed: bytes | None
+    state: str
 
 
 async def read_signing_keys(tx: Transaction) -> list[SigningKeyRow]:
-    """Newest first: the first signs, all of them verify."""
+    """Newest first, those that are no longer trusted left out: the active one signs, all of them verify."""
     rows = await tx.execute(
-        sa.text("SELECT kid, public_jwk, private_sealed FROM signing_keys ORDER BY created_at DESC, kid DESC")
+        sa.text("""
+            SELECT kid, public_jwk, private_sealed, state FROM signing_keys
+            WHERE state <> 'retired' ORDER BY created_at DESC, kid DESC
+        """)
     )
     return [SigningKeyRow(**row) for row in rows.mappings()]
 
@@ -26,8 +30,8 @@ async def insert_first_signing_key(tx: Transaction, key: SigningKeyRow) -> bool:
     await tx.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended('auth.signing_keys', 0))"))
     inserted = await tx.execute(
         sa.text("""
-            INSERT INTO signing_keys (kid, public_jwk, private_sealed)
-            SELECT :kid, :public_jwk, :private_sealed WHERE NOT EXISTS (SELECT FROM signing_keys)
+            INSERT INTO signing_keys (kid, public_jwk, private_sealed, state)
+            SELECT :kid, :public_jwk, :private_sealed, :state WHERE NOT EXISTS (SELECT FROM signing_keys)
         """).bindparams(sa.bindparam("public_jwk", type_=sa.JSON)),
         vars(key),
     )

@@ -1,11 +1,22 @@
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import BYTEA, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB
 
+from auth_service.storage.access import OWN
 from common.postgres.common_tables import new_metadata, text, timestamp, uuid
-from common.postgres.context import Context
-from common.postgres.tables import ALL, READ, Grants, Schema, TableAccess
+from common.postgres.tables import Schema
 
 metadata = new_metadata()
+_TRUE, _FALSE, _ZERO = sa.text("true"), sa.text("false"), sa.text("0")
+
+
+def _of_user(*, primary_key: bool = False) -> tuple[sa.Column[object], sa.ForeignKeyConstraint]:
+    column = uuid("user_id", primary_key=primary_key)
+    return column, sa.ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE")
+
+
+def _texts(name: str) -> sa.Column[list[str]]:
+    return sa.Column(name, ARRAY(sa.Text), nullable=False)
+
 
 sa.Table(
     "users",
@@ -13,18 +24,105 @@ sa.Table(
     uuid("id", primary_key=True),
     text("email"),
     text("email_norm"),
-    text("password_hash"),
+    text("hashed_password", nullable=True),
     text("full_name", nullable=True),
-    text("timezone", nullable=True),
-    text("language", nullable=True),
-    sa.Column("is_active", sa.Boolean, nullable=False, server_default=sa.text("true")),
+    sa.Column("timezone", sa.Text, nullable=False, server_default="UTC"),
+    sa.Column("language", sa.Text, nullable=False, server_default="en"),
+    sa.Column("role", sa.Text, nullable=False, server_default="user"),
+    sa.Column("is_active", sa.Boolean, nullable=False, server_default=_TRUE),
+    sa.Column("is_verified", sa.Boolean, nullable=False, server_default=_FALSE),
     sa.Column("version", sa.Integer, nullable=False, server_default=sa.text("1")),
-    timestamp("verified_at", nullable=True),
     timestamp("created_at", default_now=True),
     timestamp("updated_at", default_now=True),
     sa.UniqueConstraint("email_norm", name="users_email_norm_key"),
     sa.CheckConstraint("char_length(email) <= 320", name="email"),
-    sa.CheckConstraint("char_length(full_name) BETWEEN 1 AND 200", name="full_name"),
+    sa.CheckConstraint(
+        "email_norm = lower(email_norm) and char_length(email_norm) between 5 and 320"
+        " and email_norm ~ '^[^@[:space:]]+@[^@[:space:]]+$'",
+        name="email_norm",
+    ),
+    sa.CheckConstraint("char_length(full_name) BETWEEN 2 AND 200", name="full_name"),
+    sa.CheckConstraint("role in ('user', 'staff', 'admin')", name="role"),
+    sa.CheckConstraint("version >= 1", name="version"),
+    sa.Index("users_is_active_is_verified_idx", "is_active", "is_verified"),
+    sa.Index("users_created_at_idx", "created_at"),
+)
+
+sa.Table(
+    "login_stats",
+    metadata,
+    *_of_user(primary_key=True),
+    timestamp("last_login_at", nullable=True),
+    sa.Column("login_count", sa.BigInteger, nullable=False, server_default=_ZERO),
+    sa.Column("failed_login_attempts", sa.Integer, nullable=False, server_default=_ZERO),
+    timestamp("locked_until", nullable=True),
+    sa.CheckConstraint("login_count >= 0", name="login_count"),
+    sa.CheckConstraint("failed_login_attempts >= 0", name="failed_login_attempts"),
+    sa.Index("login_stats_last_login_at_idx", "last_login_at"),
+)
+
+sa.Table(
+    "authentication_sessions",
+    metadata,
+    uuid("id", primary_key=True),
+    *_of_user(),
+    timestamp("created_at", default_now=True),
+    timestamp("last_seen_at", default_now=True),
+    timestamp("expires_at"),
+    timestamp("ends_at"),
+    sa.Column("is_active", sa.Boolean, nullable=False, server_default=_TRUE),
+    timestamp("revoked_at", nullable=True),
+    text("revoke_reason", nullable=True),
+    text("user_agent", nullable=True),
+    text("network", nullable=True),
+    text("label", nullable=True),
+    _texts("amr"),
+    timestamp("auth_time"),
+    sa.Column("refresh_counter", sa.BigInteger, nullable=False, server_default=_ZERO),
+    timestamp("refreshed_at", nullable=True),
+    sa.CheckConstraint("expires_at <= ends_at", name="expires_at"),
+    sa.CheckConstraint("is_active = (revoked_at is null)", name="revoked_at"),
+    sa.CheckConstraint("char_length(label) between 1 and 100", name="label"),
+    sa.CheckConstraint("char_length(user_agent) <= 512", name="user_agent"),
+    sa.CheckConstraint("refresh_counter >= 0", name="refresh_counter"),
+    sa.Index(
+        "authentication_sessions_user_id_expires_at_idx",
+        "user_id",
+        "expires_at",
+        postgresql_where=sa.text("is_active"),
+    ),
+    sa.Index("authentication_sessions_expires_at_idx", "expires_at"),
+)
+
+sa.Table(
+    "mail_links",
+    metadata,
+    uuid("id", primary_key=True),
+    *_of_user(),
+    text("purpose"),
+    timestamp("created_at", default_now=True),
+    timestamp("expires_at"),
+    timestamp("used_at", nullable=True),
+    text("hashed_password", nullable=True),
+    text("email", nullable=True),
+    text("email_norm", nullable=True),
+    sa.CheckConstraint("purpose in ('verify_email', 'reset_password', 'confirm_email')", name="purpose"),
+    sa.CheckConstraint(
+        "(purpose = 'confirm_email') = (email is not null and email_norm is not null)", name="email"
+    ),
+    sa.Index("mail_links_user_id_purpose_created_at_idx", "user_id", "purpose", "created_at"),
+    sa.Index("mail_links_expires_at_idx", "expires_at"),
+)
+
+sa.Table(
+    "login_attempts",
+    metadata,
+    sa.Column("who", BYTEA, primary_key=True),
+    sa.Column("failures", sa.Integer, nullable=False, server_default=_ZERO),
+    timestamp("failed_at"),
+    timestamp("locked_until", nullable=True),
+    sa.CheckConstraint("failures >= 0", name="failures"),
+    sa.Index("login_attempts_failed_at_idx", "failed_at"),
 )
 
 sa.Table(
@@ -32,28 +130,26 @@ sa.Table(
     metadata,
     text("kid", primary_key=True),
     sa.Column("public_jwk", JSONB, nullable=False),
-    sa.Column("private_sealed", BYTEA, nullable=False),
+    sa.Column("private_sealed", BYTEA),
+    text("state"),
+    timestamp("created_at", default_now=True),
+    timestamp("changed_at", default_now=True),
+    sa.CheckConstraint("state in ('pending', 'active', 'retiring', 'retired')", name="state"),
+    sa.CheckConstraint("private_sealed is not null or state = 'retired'", name="private_sealed"),
+)
+
+sa.Table(
+    "service_clients",
+    metadata,
+    text("client_id", primary_key=True),
+    sa.Column("secret_hash", BYTEA, nullable=False),
+    _texts("audiences"),
+    _texts("scopes"),
+    sa.Column("is_active", sa.Boolean, nullable=False, server_default=_TRUE),
     timestamp("created_at", default_now=True),
 )
 
-_REGISTERED = ("id", "email", "email_norm", "password_hash", "full_name", "timezone", "language")
+SCHEMA = Schema("auth", own=OWN, metadata=metadata)
 
-SCHEMA = Schema(
-    "auth",
-    own=(
-        TableAccess(
-            "users",
-            "user",
-            owner_column="id",
-            # is_active lies outside: nobody makes their own account active again
-            user=Grants(select=ALL, insert=_REGISTERED),
-            system=READ,
-            others={Context.LOGIN: Grants(select=("id", "email_norm"))},
-        ),
-        TableAccess("signing_keys", "shared", system=Grants(select=ALL, insert=ALL)),
-    ),
-    metadata=metadata,
-)
-
-HEAD = "auth_0002"
+HEAD = "auth_0003"
 """The oldest revision that this code works with; readiness compares it with the database's."""

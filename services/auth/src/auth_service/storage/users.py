@@ -11,18 +11,18 @@ class NewUser:
     id: UUID
     email: str
     email_norm: str
-    password_hash: str
+    hashed_password: str
     full_name: str | None
-    timezone: str | None
-    language: str | None
+    timezone: str
+    language: str
 
 
 async def insert_user(tx: Transaction, user: NewUser) -> bool:
     """False when somebody has this address already; nothing is changed then."""
     inserted = await tx.execute(
         sa.text("""
-            INSERT INTO users (id, email, email_norm, password_hash, full_name, timezone, language)
-            VALUES (:id, :email, :email_norm, :password_hash, :full_name, :timezone, :language)
+            INSERT INTO users (id, email, email_norm, hashed_password, full_name, timezone, language)
+            VALUES (:id, :email, :email_norm, :hashed_password, :full_name, :timezone, :language)
             ON CONFLICT DO NOTHING
         """),
         vars(user),
@@ -40,6 +40,6 @@ async def find_user_id(tx: Transaction, *, email_norm: str) -> UUID | None:
 
 async def read_password_hash(tx: Transaction, *, user_id: UUID) -> str | None:
     found = await tx.execute(
-        sa.text("SELECT password_hash FROM users WHERE id = :user_id AND is_active"), {"user_id": user_id}
+        sa.text("SELECT hashed_password FROM users WHERE id = :user_id AND is_active"), {"user_id": user_id}
     )
     return found.scalar_one_or_none()

@@ -16,8 +16,8 @@ class Registration:
     email: EmailAddress
     password: str
     full_name: str | None
-    timezone: str | None
-    language: str | None
+    timezone: str
+    language: str
 
 
 async def register(
@@ -30,13 +30,13 @@ async def register(
     now: datetime,
 ) -> None:
     """Ends the same way whether or not the address was free: nobody learns who has an account."""
-    password_hash = await hashing.hash(registration.password)
+    hashed_password = await hashing.hash(registration.password)
     async with database.transaction(as_user=user_id) as tx:
         user = NewUser(
             id=user_id,
             email=registration.email.shown,
             email_norm=registration.email.compared,
-            password_hash=password_hash,
+            hashed_password=hashed_password,
             full_name=registration.full_name,
             timezone=registration.timezone,
             language=registration.language,

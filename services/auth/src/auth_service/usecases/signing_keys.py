@@ -20,13 +20,14 @@ async def ensure_signing_key(database: Database, cipher: Cipher) -> bool:
         private_sealed=cipher.seal(
             json.dumps(key.as_dict(private=True)).encode(), place=_place(key.kid or "")
         ),
+        state="active",
     )
     async with database.transaction(as_user=Context.SYSTEM) as tx:
         return await insert_first_signing_key(tx, row)
 
 
 class SigningKeys:
-    """Read when first needed and kept: the newest key signs."""
+    """Read when first needed and kept: the active key signs."""
 
     def __init__(self, database: Database, cipher: Cipher) -> None:
         self._database = database
@@ -35,8 +36,8 @@ class SigningKeys:
 
     async def signing(self) -> ECKey | None:
         if self._signing is None:
-            rows = await self._rows()
-            self._signing = self._open(rows[0]) if rows else None
+            active = [row for row in await self._rows() if row.state == "active"]
+            self._signing = self._open(active[0]) if active else None
         return self._signing
 
     async def public(self) -> list[dict[str, Any]]:
@@ -46,7 +47,9 @@ class SigningKeys:
         async with self._database.transaction(as_user=Context.SHARED) as tx:
             return await read_signing_keys(tx)
 
-    def _open(self, row: SigningKeyRow) -> ECKey:
+    def _open(self, row: SigningKeyRow) -> ECKey | None:
+        if row.private_sealed is None:
+            return None
         return ECKey.import_key(json.loads(self._cipher.open(row.private_sealed, place=_place(row.kid))))
 
 

@@ -1,0 +1,79 @@
+"""Who may do what with auth's tables."""
+
+from typing import Final
+
+from common.postgres.context import Context
+from common.postgres.tables import ALL, Grants, TableAccess
+
+_REGISTERED = ("id", "email", "email_norm", "hashed_password", "full_name", "timezone", "language")
+_SESSION_CHANGES = (
+    *("last_seen_at", "expires_at", "is_active", "revoked_at", "revoke_reason", "user_agent", "network"),
+    *("label", "amr", "auth_time", "refresh_counter", "refreshed_at"),
+)
+_ACCOUNT_SHOWN = (
+    *("id", "email", "email_norm", "full_name", "timezone", "language", "role", "is_active", "is_verified"),
+    *("version", "created_at", "updated_at"),
+)
+
+OWN: Final = (
+    TableAccess(
+        "users",
+        "user",
+        owner_column="id",
+        # role and is_active lie outside: nobody makes themselves an administrator or active again
+        user=Grants(
+            select=ALL,
+            insert=_REGISTERED,
+            update=(
+                *("email", "email_norm", "hashed_password", "full_name", "timezone", "language"),
+                *("is_verified", "version", "updated_at"),
+            ),
+        ),
+        others={
+            Context.LOGIN: Grants(select=("id", "email_norm")),
+            Context.STAFF: Grants(select=_ACCOUNT_SHOWN),
+            Context.ADMIN: Grants(
+                select=_ACCOUNT_SHOWN, update=("role", "is_active", "version", "updated_at")
+            ),
+        },
+    ),
+    TableAccess(
+        "login_stats",
+        "user",
+        user=Grants(
+            select=ALL,
+            insert=("user_id",),
+            update=("last_login_at", "login_count", "failed_login_attempts"),
+        ),
+        others={
+            Context.STAFF: Grants(select=ALL),
+            Context.ADMIN: Grants(
+                select=("user_id",), insert=("user_id", "locked_until"), update=("locked_until",)
+            ),
+        },
+    ),
+    TableAccess(
+        "authentication_sessions",
+        "user",
+        user=Grants(select=ALL, insert=ALL, update=_SESSION_CHANGES),
+        others={
+            Context.STAFF: Grants(select=ALL),
+            Context.ADMIN: Grants(
+                select=("id", "user_id", "is_active", "expires_at"),
+                update=("is_active", "revoked_at", "revoke_reason"),
+            ),
+        },
+    ),
+    TableAccess("mail_links", "user", user=Grants(select=ALL, insert=ALL, update=("used_at",))),
+    TableAccess(
+        "login_attempts",
+        "system",
+        others={Context.LOGIN: Grants(select=ALL, insert=ALL, update=ALL)},
+    ),
+    TableAccess("signing_keys", "shared"),
+    TableAccess("service_clients", "shared"),
+    # auth's api ends a session and says so in one transaction; everywhere else the event says it
+    TableAccess(
+        "revoked_sids", "shared", user=Grants(insert=ALL), others={Context.ADMIN: Grants(insert=ALL)}
+    ),
+)
