@@ -10,6 +10,7 @@ from ssl import SSLContext
 from typing import Any, Final
 from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit
 
+import asyncpg
 import sqlalchemy as sa
 
 from common.postgres.connecting import connect_either_way
@@ -49,6 +50,13 @@ class ConnectArguments:
             "direct_tls": self.direct_tls,
             "server_settings": {"application_name": name} if name else {},
         }
+
+    async def connect(self, **options: Any) -> asyncpg.Connection:
+        """One connection as the driver gives it; options are `asyncpg.connect`'s."""
+        arguments = self.for_asyncpg() | options
+        if self.mode == "allow" or self.mode == "prefer":  # noqa: PLR1714 - narrows the type
+            return await connect_either_way(self.mode, **arguments)
+        return await asyncpg.connect(**arguments)
 
 
 @dataclass(frozen=True)
