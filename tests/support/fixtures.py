@@ -4,11 +4,13 @@ from tests.support.caches import redis, redis_clients
 from tests.support.databases import cleaned_by, database, databases, superuser
 from tests.support.installation import free_port, installation
 from tests.support.streams import group, kafka_settings, open_streams, streams
+from tests.support.tracing import exported
 
 __all__ = [
     "cleaned_by",
     "database",
     "databases",
+    "exported",
     "free_port",
     "group",
     "installation",

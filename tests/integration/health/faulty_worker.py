@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-import time
+import threading
 from collections.abc import Callable
 
 from common.clock import Clock
@@ -50,7 +50,7 @@ def kill_the_consumer() -> None:
 
 
 def block() -> None:
-    time.sleep(BLOCKED_SECONDS)
+    threading.Event().wait(BLOCKED_SECONDS)
 
 
 async def take_faults(base: Foundation, settings: WorkerSettings) -> None:

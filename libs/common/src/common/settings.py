@@ -29,7 +29,9 @@ class DatabaseSettings(BaseModel):
     url: SecretStr
     probe_url: SecretStr | None = None
     """Where readiness asks; an alias of its own, so that a full pool does not make a replica unready."""
-    pooler: Literal["none", "session", "transaction"] = "none"
+    certificates: Path | None = None
+    """A folder with the files of TLS by any of the usual names, as secrets are mounted."""
+    pooler: Literal["auto", "none", "session", "transaction"] = "auto"
     prepared_statements: bool = False
     """True only behind a pooler that supports them (PgBouncer 1.21 with max_prepared_statements)."""
     pool_size: PositiveInt = 10
@@ -134,7 +136,10 @@ class DrainSettings(BaseModel):
 
 class TelemetrySettings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    otlp_endpoint: str | None = None
+    otlp_endpoint: Annotated[str, Field(pattern=r"^https?://[^@]+$")] | None = None
+    """Where traces go, as OTLP over HTTP; a name and a password go into OTEL_EXPORTER_OTLP_HEADERS."""
+    sample_ratio: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Of the traces that begin here; one that a caller began is recorded when the caller does."""
 
 
 class TokenSettings(BaseModel):

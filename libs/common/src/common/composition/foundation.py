@@ -22,7 +22,7 @@ from common.postgres.engine import Database
 from common.postgres.metrics import POOLS
 from common.settings import RedisSettings, Settings
 from common.telemetry.logging import configure_logging
-from common.telemetry.tracing import configure_tracing
+from common.telemetry.tracing import close_tracing, configure_tracing
 
 ProcessName = Literal["api", "worker"]
 
@@ -70,12 +70,10 @@ async def foundation(
 ) -> AsyncGenerator[Foundation]:
     """Opens in order, closes in reverse."""
     configure_logging(service=service, process=process, level=settings.telemetry.log_level)
-    tracing = configure_tracing(
-        service=service, process=process, otlp_endpoint=settings.telemetry.otlp_endpoint
-    )
+    tracing = configure_tracing(settings.telemetry, service=service, process=process)
     async with AsyncExitStack() as opened:
         if tracing is not None:
-            opened.callback(tracing.shutdown)
+            opened.callback(close_tracing, tracing)
         redis = open_redis(settings.redis)
         opened.push_async_callback(redis.aclose)
         hints = Hints(redis, settings.redis.prefix)

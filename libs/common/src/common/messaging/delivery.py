@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from opentelemetry import propagate, trace
 
 from common.contracts.envelope import Event
 from common.errors import Kind, QuartetError
@@ -16,11 +15,11 @@ from common.messaging.failures import Failure
 from common.messaging.handlers import Handlers
 from common.messaging.messages import Message
 from common.messaging.metrics import CONSUMED
+from common.messaging.traces import processed, processed_together
 from common.postgres.context import Context, role_name
 from common.postgres.engine import Database, Transaction
 
 _BECOME = sa.text("SELECT set_config('role', :role, true), set_config('app.user_id', :user_id, true)")
-_tracer = trace.get_tracer("quartet.messaging")
 
 
 class Delivery:
@@ -105,7 +104,8 @@ class Delivery:
         for event_type, events in groups.items():
             handler = self.handlers.of(event_type)
             if handler.batch is not None:
-                await handler.batch(tx, events)
+                with processed_together(events):
+                    await handler.batch(tx, events)
             elif handler.each is not None:
                 await self._each(tx, handler.each, events)
 
@@ -119,13 +119,7 @@ class Delivery:
             if event.user_id != current:
                 await _become(tx, role_name(service, event.user_id), str(event.user_id))
                 current = event.user_id
-            # What an exception says may quote a row: a trace shows that the event failed, the log where.
-            with _tracer.start_as_current_span(
-                event.type,
-                context=propagate.extract(event.trace),
-                record_exception=False,
-                set_status_on_exception=False,
-            ):
+            with processed(event):
                 await handler(tx, event)
         await _become(tx, role_name(service, Context.SYSTEM), "")
 

@@ -4,10 +4,10 @@ import json
 from uuid import UUID
 
 import sqlalchemy as sa
-from opentelemetry import propagate
 
 from common.contracts.envelope import Event, Payload
 from common.messaging import headers
+from common.messaging.traces import recorded
 from common.postgres.engine import Transaction, wake_after_commit
 
 MOST_KEYS = 500
@@ -47,19 +47,20 @@ async def record(tx: Transaction, *events: Event[Payload]) -> None:
         raise ValueError(f"more than {MOST_KEYS} keys in one record()")
     if any(len(event.key.encode()) > headers.MOST_KEY_BYTES for event in events):
         raise EventTooLargeError(f"a key is longer than {headers.MOST_KEY_BYTES} bytes")
-    current: dict[str, str] = {}
-    propagate.inject(current)
-    await tx.execute(
-        _RECORD,
-        {
-            "ids": _ids(events),
-            "topics": [event.data.topic.name for event in events],
-            "keys": [event.key for event in events],
-            "types": [event.type for event in events],
-            "payloads": [_payload(event) for event in events],
-            "headers": [json.dumps(headers.encode(event, trace=event.trace or current)) for event in events],
-        },
-    )
+    with recorded(events) as current:
+        await tx.execute(
+            _RECORD,
+            {
+                "ids": _ids(events),
+                "topics": [event.data.topic.name for event in events],
+                "keys": [event.key for event in events],
+                "types": [event.type for event in events],
+                "payloads": [_payload(event) for event in events],
+                "headers": [
+                    json.dumps(headers.encode(event, trace=event.trace or current)) for event in events
+                ],
+            },
+        )
     wake_after_commit(tx, "outbox")
 
 

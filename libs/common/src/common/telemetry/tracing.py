@@ -1,7 +1,8 @@
 """One trace from a request over outbox and Kafka to the effect; exported only where an endpoint is set."""
 
 import random
-from collections.abc import Generator, Mapping
+import threading
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 
 from opentelemetry import context as otel
@@ -10,25 +11,38 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
+from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
+from opentelemetry.trace import (
+    Link,
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    SpanKind,
+    StatusCode,
+    TraceFlags,
+    Tracer,
+)
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from common.settings import TelemetrySettings
+
 _PROPAGATOR = TraceContextTextMapPropagator()
-_TRACER = trace.get_tracer("quartet")
+_EXPORT_SECONDS = 5.0
+_FLUSH_SECONDS = 2.0
 
 
-class _Recording:
-    """Asking a tracer that records nothing costs more than drawing the ids."""
+class _Recorder:
+    """None while nobody records: asking a tracer that records nothing costs more than drawing the ids."""
 
-    on = False
-
-
-_RECORDING = _Recording()
+    tracer: Tracer | None = None
 
 
-def configure_tracing(*, service: str, process: str, otlp_endpoint: str | None) -> TracerProvider | None:
+_RECORDER = _Recorder()
+
+
+def configure_tracing(settings: TelemetrySettings, *, service: str, process: str) -> TracerProvider | None:
     """Without an endpoint nothing is recorded: ids still travel, at the cost of drawing them."""
-    if otlp_endpoint is None:
+    if settings.otlp_endpoint is None:
         return None
     # Brings an HTTP client along, and most installations start without it.
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
@@ -36,42 +50,72 @@ def configure_tracing(*, service: str, process: str, otlp_endpoint: str | None) 
     )
 
     provider = TracerProvider(
-        resource=Resource.create({"service.name": f"{service}-{process}", "service.namespace": "quartet"})
+        # Who began a trace decided whether it is recorded; half a trace helps nobody.
+        sampler=ParentBasedTraceIdRatio(settings.sample_ratio),
+        resource=Resource.create({"service.name": f"{service}-{process}", "service.namespace": "quartet"}),
+        # At exit it would wait for a collector that is away.
+        shutdown_on_exit=False,
     )
-    endpoint = f"{otlp_endpoint.rstrip('/')}/v1/traces"
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
+    endpoint = f"{settings.otlp_endpoint.rstrip('/')}/v1/traces"
+    # A thread and a queue of its own: when the collector is away spans are dropped, requests never wait.
+    provider.add_span_processor(
+        BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, timeout=_EXPORT_SECONDS))
+    )
     record_with(provider)
     return provider
 
 
-def record_with(provider: TracerProvider) -> None:
-    """From now on spans are recorded; a process can say so once."""
-    trace.set_tracer_provider(provider)
-    _RECORDING.on = True
+def record_with(provider: TracerProvider | None) -> None:
+    """From now on spans are recorded; with None no more."""
+    _RECORDER.tracer = None if provider is None else provider.get_tracer("quartet")
+
+
+def close_tracing(provider: TracerProvider) -> None:
+    """Sends what waits. A collector that is away gets two seconds: the library would give it thirty."""
+    record_with(None)
+    closing = threading.Thread(target=provider.shutdown, name="tracing-close", daemon=True)
+    closing.start()
+    closing.join(_FLUSH_SECONDS)
+
+
+def is_recording() -> bool:
+    return _RECORDER.tracer is not None
 
 
 @contextmanager
 def span(
-    name: str, *, parent: Context | None = None, kind: SpanKind = SpanKind.INTERNAL
+    name: str,
+    *,
+    parent: Context | None = None,
+    kind: SpanKind = SpanKind.INTERNAL,
+    links: Sequence[Link] = (),
 ) -> Generator[Span, None, None]:
-    """A span that has valid ids whether or not anybody records it."""
-    token = otel.attach(parent) if parent is not None else None
-    current = start_span(name, kind=kind)
-    inner = otel.attach(trace.set_span_in_context(current))
+    """A span that has valid ids whether or not anybody records it.
+
+    Of an error it shows only that there was one: what an exception says may quote a row.
+    """
+    current = start_span(name, parent=parent, kind=kind, links=links)
+    token = otel.attach(trace.set_span_in_context(current, parent))
     try:
         yield current
+    except BaseException:
+        current.set_status(StatusCode.ERROR)
+        raise
     finally:
-        otel.detach(inner)
-        if token is not None:
-            otel.detach(token)
+        otel.detach(token)
         current.end()
 
 
-def start_span(name: str, *, parent: Context | None = None, kind: SpanKind = SpanKind.INTERNAL) -> Span:
-    if _RECORDING.on:
-        started = _TRACER.start_span(name, context=parent, kind=kind)
-        if started.is_recording():
-            return started
+def start_span(
+    name: str,
+    *,
+    parent: Context | None = None,
+    kind: SpanKind = SpanKind.INTERNAL,
+    links: Sequence[Link] = (),
+    start_ns: int | None = None,
+) -> Span:
+    if _RECORDER.tracer is not None:
+        return _RECORDER.tracer.start_span(name, context=parent, kind=kind, links=links, start_time=start_ns)
     known = trace.get_current_span(parent).get_span_context()
     return NonRecordingSpan(
         SpanContext(
