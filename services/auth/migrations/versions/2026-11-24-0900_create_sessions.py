@@ -62,6 +62,7 @@ create table mail_links (
     hashed_password text,
     email text,
     email_norm text,
+    former_email text,
     constraint mail_links_pkey primary key (id),
     constraint mail_links_user_id_fkey foreign key (user_id) references users (id) on delete cascade,
     constraint mail_links_purpose_check check (

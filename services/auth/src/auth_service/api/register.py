@@ -4,6 +4,8 @@ from auth_service.api.limits import REGISTER
 from auth_service.api.resources import UseResources
 from auth_service.api.schemas import RegisterAnswer, RegisterRequest
 from auth_service.usecases.register import register
+from common.errors import Kind
+from common.http.documented import raises
 from common.http.limited import per_address
 
 router = APIRouter(tags=["accounts"])
@@ -12,6 +14,7 @@ router = APIRouter(tags=["accounts"])
 @router.post(
     "/register", status_code=202, summary="Register an account", dependencies=[per_address(REGISTER)]
 )
+@raises(Kind.UNAVAILABLE, "auth.busy")
 async def post_register(body: RegisterRequest, resources: UseResources) -> RegisterAnswer:
     """The answer is the same whether or not the address has an account already."""
     await register(

@@ -6,6 +6,8 @@ from fastapi import Depends, Request
 from auth_service.usecases.hashing import Hashing
 from auth_service.usecases.signing_keys import SigningKeys
 from common.clock import Clock
+from common.errors import Kind
+from common.http.documented import DATABASE_CODES, raises
 from common.ids import NewId
 from common.postgres.engine import Database
 
@@ -23,6 +25,7 @@ class Resources:
     clock: Clock
 
 
+@raises(Kind.UNAVAILABLE, *DATABASE_CODES)
 async def _resources(request: Request) -> Resources:
     return request.app.state.resources
 

@@ -64,7 +64,9 @@ OWN: Final = (
             ),
         },
     ),
-    TableAccess("mail_links", "user", user=Grants(select=ALL, insert=ALL, update=("used_at",))),
+    TableAccess(
+        "mail_links", "user", user=Grants(select=ALL, insert=ALL, update=("used_at", "former_email"))
+    ),
     TableAccess(
         "login_attempts",
         "system",

@@ -106,6 +106,7 @@ sa.Table(
     text("hashed_password", nullable=True),
     text("email", nullable=True),
     text("email_norm", nullable=True),
+    text("former_email", nullable=True),
     sa.CheckConstraint("purpose in ('verify_email', 'reset_password', 'confirm_email')", name="purpose"),
     sa.CheckConstraint(
         "(purpose = 'confirm_email') = (email is not null and email_norm is not null)", name="email"
