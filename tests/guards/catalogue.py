@@ -130,8 +130,8 @@ JOBS = (
     Guard(
         "a job's end is written by whoever holds its claim",
         "jobs/endings.py",
-        'claim = NULL, claim_until = NULL\n    WHERE id = :id AND claim = :claim\n""")\n\n_QUEUE',
-        'claim = NULL, claim_until = NULL\n    WHERE id = :id\n""")\n\n_QUEUE',
+        'claim = NULL, claim_until = NULL\n    WHERE id = :id AND claim = :claim\n""")\n\n_TRY',
+        'claim = NULL, claim_until = NULL\n    WHERE id = :id\n""")\n\n_TRY',
         f"{_JOBS}/test_lease.py::TestClaim::test_of_another_stands_against_every_ending",
     ),
     Guard(
@@ -140,6 +140,28 @@ JOBS = (
         "greatest(CAST(progress ->> 'done' AS bigint), CAST(:done AS bigint))",
         "CAST(:done AS bigint)",
         f"{_JOBS}/test_lease.py::TestProgress::test_never_goes_back",
+    ),
+    Guard(
+        "progress and checkpoint are written by whoever holds the claim",
+        "jobs/control.py",
+        "END\n    WHERE id = :id AND claim = :claim\n",
+        "END\n    WHERE id = :id\n",
+        f"{_JOBS}/test_checkpoint.py::TestCheckpoint"
+        "::test_undoes_the_effect_of_a_run_that_has_lost_its_lease",
+    ),
+    Guard(
+        "a body that has not committed holds up no other job's lease",
+        "jobs/claiming.py",
+        "FOR NO KEY UPDATE OF jobs SKIP LOCKED",
+        "FOR NO KEY UPDATE OF jobs",
+        f"{_JOBS}/test_checkpoint.py::TestCheckpoint::test_that_is_not_committed_yet_holds_up_no_other_lease",
+    ),
+    Guard(
+        "a retry that meets another job of its key is refused, not failed",
+        "jobs/administration.py",
+        '!= "jobs_unfinished_key"',
+        "is not None",
+        f"{_JOBS}/test_api.py::TestJobsApi::test_a_retry_that_meets_the_making_of_another_says_so_too",
     ),
     Guard(
         "an unfinished job absorbs another of its kind and key",

@@ -52,13 +52,15 @@ class TestVerdict:
     def test_writes_nothing_when_the_body_says_that_the_lease_is_lost(self, stop):
         assert decided(Raised(LeaseLost()), stop) is None
 
-    def test_hands_back_what_a_leaving_worker_stopped(self):
-        assert decided(WasCancelled(), Stop.STOPPING) == Ending("handed_back")
+    @pytest.mark.parametrize("body", [WasCancelled(), Raised(unavailable("database.unavailable", "away"))])
+    def test_hands_back_what_a_leaving_worker_stopped_however_it_came_out(self, body):
+        assert decided(body, Stop.STOPPING) == Ending("handed_back")
 
     @pytest.mark.parametrize(
         ("body", "stop"),
         [
             (WasCancelled(), Stop.CANCELLED),
+            (Raised(ConnectionError()), Stop.CANCELLED),
             (Raised(JobCancelled()), None),
             (Raised(JobCancelled()), Stop.STOPPING),
         ],
@@ -85,4 +87,6 @@ class TestVerdict:
     def test_fails_at_once_what_another_run_would_meet_again(self):
         refused = QuartetError("mail.refused", "no such address", kind=Kind.INVALID)
 
-        assert decided(Raised(refused)) == Ending("failed", error="mail.refused: no such address")
+        for stop in (None, Stop.CANCELLED, Stop.STOPPING):
+            ending = decided(Raised(refused), stop)
+            assert ending == Ending("failed", error="mail.refused: no such address")

@@ -47,13 +47,14 @@ def verdict(body: BodyEnd, stop: Stop | None, *, job: Job, kind: JobKind, chance
             ending = _with_result(result)
         case Raised(JobCancelled()):
             ending = Ending("cancelled")
-        case Raised(error):
+        case Raised(error) if stop is None or not passes_by_itself(error):
             ending = _after_error(job, kind, error, chance)
-        case WasCancelled() if stop is Stop.STOPPING:
+        # being stopped may come out of a body as another error: of the connection that it cost, for one
+        case Raised() | WasCancelled() if stop is Stop.STOPPING:
             ending = Ending("handed_back")
-        case WasCancelled() if stop is Stop.CANCELLED:
+        case Raised() | WasCancelled() if stop is Stop.CANCELLED:
             ending = Ending("cancelled")
-        case WasCancelled():
+        case _:
             sentence = "internal: the body was cancelled from inside"
             ending = _another_try(job, kind, sentence, chance=chance)
     return ending
