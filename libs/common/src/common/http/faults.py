@@ -50,6 +50,9 @@ class FaultMiddleware:
             if not started:
                 await send_problem(unavailable("server.stopping", "Please try again."), scope, receive, send)
             raise
+        except QuartetError as error:
+            # from a response that could not begin; what a route raises has been answered further in
+            failure = error
         except TimeoutError as error:
             failure = _too_slow() if timer.expired() else _bug(error)
         except Exception as error:  # noqa: BLE001 - the last one who could answer
@@ -93,7 +96,7 @@ def _allowed_methods(app: FastAPI, scope: Scope) -> set[str]:
         regex = getattr(context, "path_regex", None)
         if regex is not None and regex.match(scope["path"]) and context.methods:
             methods |= context.methods
-    return methods
+    return methods | {"HEAD"} if "GET" in methods else methods
 
 
 def _from_status(status: int) -> QuartetError:
