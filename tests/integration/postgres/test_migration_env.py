@@ -52,6 +52,21 @@ class TestEnv:
         assert ended.value.code == 1
         assert "DATABASE_POOLER must be none" in capsys.readouterr().err
 
+    def test_finds_out_that_there_is_a_pooler(self, installation, superuser, monkeypatch, capsys):
+        environment = installation.stack.process_environment("auth", "migrate", installation.worker)
+        through = installation.database_settings("auth", "api").url.get_secret_value()
+        for name, value in (environment | {"DATABASE_POOLER": "auto", "DATABASE_URL": through}).items():
+            monkeypatch.setenv(name, value)
+
+        from auth_service import migrate
+        from auth_service.storage.tables import SCHEMA
+
+        with pytest.raises(SystemExit) as ended:
+            migrations.main(SCHEMA, migrate.__file__, ["--plan"])
+
+        assert ended.value.code == 1
+        assert "leads through a pooler: name PostgreSQL itself" in capsys.readouterr().err
+
     def test_refuses_a_folder_without_migrations(self, tmp_path):
         with pytest.raises(MigrationRefusedError, match="--migrations"):
             migrations._config(tmp_path)

@@ -17,7 +17,7 @@ def pool_of(chosen: DatabaseSettings):
 
 class TestPoolSettings:
     def test_begin_with_ten_connections_and_fifteen_more_for_a_while(self):
-        pool = pool_of(settings())
+        pool = pool_of(settings(pooler="none"))
 
         assert (pool.size, pool.capacity) == (10, 25)
         assert (pool._wait_seconds, pool._recycle_seconds) == (2.0, 1800.0)

@@ -114,17 +114,17 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _walk(model: BaseModel, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
+def walk(model: BaseModel, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
     for name in type(model).model_fields:
         value: object = getattr(model, name)
         if isinstance(value, BaseModel):
-            yield from _walk(value, (*path, name))
+            yield from walk(value, (*path, name))
         else:
             yield (*path, name), value
 
 
 def _missing_files(settings: BaseSettings) -> Iterator[str]:
-    for path, value in _walk(settings):
+    for path, value in walk(settings):
         if not isinstance(value, Path) or not path[-1].endswith("_file"):
             continue
         if not value.is_file():
@@ -143,7 +143,7 @@ def _is_production(settings: BaseSettings) -> bool:
 def _development_secrets(settings: BaseSettings) -> Iterator[str]:
     if not _is_production(settings):
         return
-    for path, value in _walk(settings):
+    for path, value in walk(settings):
         if not isinstance(value, SecretStr):
             continue
         text = value.get_secret_value()

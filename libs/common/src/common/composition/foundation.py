@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from redis.asyncio import Redis
 
+from common.composition.certificates import watch_certificates
 from common.composition.tasks import Tasks
 from common.health.checks import Check, Checks
 from common.health.database import database_check, pool_check, probe_database, schema_check
@@ -20,6 +21,7 @@ from common.messaging.hints import Hints, Wakeups
 from common.postgres.constraints import Constraints
 from common.postgres.engine import Database
 from common.postgres.metrics import POOLS
+from common.postgres.pooler import settle_pooler
 from common.settings import RedisSettings, Settings
 from common.telemetry.logging import configure_logging
 from common.telemetry.tracing import close_tracing, configure_tracing
@@ -71,6 +73,8 @@ async def foundation(
     """Opens in order, closes in reverse."""
     configure_logging(service=service, process=process, level=settings.telemetry.log_level)
     tracing = configure_tracing(settings.telemetry, service=service, process=process)
+    watch_certificates(settings, service=service)
+    database_settings = await settle_pooler(settings.database, service=service)
     async with AsyncExitStack() as opened:
         if tracing is not None:
             opened.callback(close_tracing, tracing)
@@ -84,7 +88,7 @@ async def foundation(
             hints.publish(names)
 
         database = Database(
-            settings.database,
+            database_settings,
             service=service,
             application_name=f"{service}-{process}",
             constraints=constraints,
@@ -92,7 +96,7 @@ async def foundation(
         )
         opened.push_async_callback(database.close)
         opened.enter_context(POOLS.watching("main", database.pool))
-        probe = probe_database(settings.database, service=service, process=process)
+        probe = probe_database(database_settings, service=service, process=process)
         opened.push_async_callback(probe.close)
         opened.enter_context(POOLS.watching("probe", probe.pool))
         drain, watchdog = Drain(settings.drain, give_up_after=exit_after), Watchdog()
@@ -102,7 +106,7 @@ async def foundation(
                 drain.check(),
                 schema,
                 database_check(probe),
-                pool_check(database, size=settings.database.pool_size),
+                pool_check(database, size=database_settings.pool_size),
                 redis_check(redis),
             )
         )

@@ -19,7 +19,7 @@ from common.postgres.constraints import NO_CONSTRAINTS, Constraints
 from common.postgres.context import AsUser, Context
 from common.postgres.pool import Pool, Pooled
 from common.postgres.timeouts import BEGIN_SECONDS, COMMAND_SECONDS, CONNECT_SECONDS
-from common.postgres.url import fix_async_database_url
+from common.postgres.url import Surroundings, fix_async_database_url
 from common.settings import DatabaseSettings
 
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger(__name__)
@@ -53,7 +53,7 @@ class Database:
         self.service: Final = service
         self._constraints = constraints
         self._on_commit = on_commit
-        self._engine = _engine(settings, application_name)
+        self._engine = _engine(settings, service, application_name)
         self._first_connect = asyncio.Lock()
         self.pool: Final = Pool(
             self._open,
@@ -227,10 +227,11 @@ class _InDriverTransaction(_InTransaction):
         return self._pooled.driver
 
 
-def _engine(settings: DatabaseSettings, application_name: str) -> AsyncEngine:
-    url, arguments = fix_async_database_url(settings.url.get_secret_value())
+def _engine(settings: DatabaseSettings, service: str, application_name: str) -> AsyncEngine:
+    around = Surroundings(service, settings.certificates)
+    url, arguments = fix_async_database_url(settings.url.get_secret_value(), around)
     arguments["server_settings"] = {"application_name": application_name} | arguments["server_settings"]
-    if settings.pooler == "transaction" and not settings.prepared_statements:
+    if settings.pooler in ("auto", "transaction") and not settings.prepared_statements:
         # through a transaction pooler a named statement may belong to another client's query: with either
         # cache on, rows of the wrong query come back without an error
         arguments["statement_cache_size"] = 0

@@ -19,7 +19,7 @@ from alembic.script import ScriptDirectory
 from common.postgres.access import OWNER_SETTING, access_hash, access_sql
 from common.postgres.tables import Schema
 from common.postgres.timeouts import MIGRATION_LOCK_SECONDS, MIGRATION_STATEMENT_SECONDS
-from common.postgres.url import libpq_url
+from common.postgres.url import Surroundings, libpq_url
 from common.postgres.url_errors import DatabaseUrlError
 from common.settings import DatabaseSettings, MigrationSettings
 from common.settings_errors import load
@@ -145,14 +145,17 @@ def _declared(schema: Schema) -> Callable[..., bool]:
 
 @contextmanager
 def _owner_connection(service: str, settings: DatabaseSettings) -> Generator[sa.Connection]:
-    if settings.pooler != "none":
+    if settings.pooler not in ("auto", "none"):
         raise MigrationRefusedError("migrations need a direct connection: DATABASE_POOLER must be none")
+    url = libpq_url(settings.url.get_secret_value(), Surroundings(service, settings.certificates))
 
     def connect() -> psycopg.Connection[Any]:
         try:
-            connection = psycopg.connect(libpq_url(settings.url.get_secret_value()), autocommit=True)
+            connection = psycopg.connect(url, autocommit=True)
         except psycopg.OperationalError as error:
             raise MigrationRefusedError(f"cannot connect with DATABASE_URL: {_first_line(error)}") from None
+        if settings.pooler == "auto":
+            _refuse_a_pooler(connection)
         statement = (
             f"SET search_path = {service}; SET {OWNER_SETTING} = 'yes';"
             f" SET lock_timeout = '{MIGRATION_LOCK_SECONDS:g}s';"
@@ -166,6 +169,14 @@ def _owner_connection(service: str, settings: DatabaseSettings) -> Generator[sa.
     with engine.connect() as connection:
         yield connection
     engine.dispose()
+
+
+def _refuse_a_pooler(connection: psycopg.Connection[Any]) -> None:
+    """A pooler makes up the process id that it tells its clients."""
+    serving = connection.execute("SELECT pg_backend_pid()").fetchone()
+    if serving != (connection.info.backend_pid,):
+        connection.close()
+        raise MigrationRefusedError("DATABASE_URL leads through a pooler: name PostgreSQL itself")
 
 
 @contextmanager
