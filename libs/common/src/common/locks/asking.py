@@ -16,6 +16,8 @@ from common.locks.script import Answer, Keys, Question, put
 _LOG = structlog.get_logger("locks")
 _LONGEST_SECONDS = 1.0
 """How long a question goes on when nobody waits for it any more; what it took is released after it."""
+_MOST_ASKING = 8
+"""So many connections carry every question of a process; a crowd that opened one each would wait for that."""
 _MOST_LISTENING = 16
 """Each one who waits to be woken takes a connection of its own; the others look again from time to time."""
 POLL_SECONDS = 0.5
@@ -30,8 +32,10 @@ class Asking:
         self.patience_seconds = patience_seconds
         self._now = now
         self._circuit = Circuit()
+        self._places = asyncio.Semaphore(_MOST_ASKING)
         self._listening = asyncio.Semaphore(_MOST_LISTENING)
         self._background: set[asyncio.Task[Any]] = set()
+        self._keepers: set[asyncio.Task[None]] = set()
 
     @property
     def allowed(self) -> bool:
@@ -64,12 +68,15 @@ class Asking:
             await asyncio.sleep(seconds)
             return
         async with self._listening:
-            asked_at = self._now()
+            look_again_at = self._now() + seconds
+            # in a task of its own: redis-py can swallow a cancellation while it sends (wait_for of Python 3.11)
+            listening = self.in_background(self._listen(keys, seconds))
             try:
-                async with asyncio.timeout(seconds + self.patience_seconds):
-                    await self._redis.blpop([keys.released], timeout=seconds)
-            except Exception:  # noqa: BLE001 - whatever it is, looking again is what is left
-                await asyncio.sleep(max(0.0, asked_at + seconds - self._now()))
+                await asyncio.wait({listening}, timeout=seconds + self.patience_seconds)
+            finally:
+                listening.cancel()
+            if not listening.done() or listening.exception() is not None:
+                await asyncio.sleep(max(0.0, look_again_at - self._now()))
 
     def in_background(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(work)
@@ -77,16 +84,27 @@ class Asking:
         task.add_done_callback(self._ended)
         return task
 
+    def keep(self, keeping: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self.in_background(keeping)
+        self._keepers.add(task)
+        task.add_done_callback(self._keepers.discard)
+        return task
+
     async def close(self) -> None:
+        for keeper in self._keepers:
+            keeper.cancel()
         while self._background:
             await asyncio.wait(self._background)
 
     async def _put(self, question: Question, keys: Keys, *, owner: str, ttl_seconds: float) -> Answer:
-        async with asyncio.timeout(_LONGEST_SECONDS):
+        async with asyncio.timeout(max(_LONGEST_SECONDS, self.patience_seconds)), self._places:
             # a connection that broke may have lost the question or only its answer: asking again is safe
             with suppress(RedisConnectionError):
                 return await put(self._redis, question, keys, owner=owner, ttl_seconds=ttl_seconds)
             return await put(self._redis, question, keys, owner=owner, ttl_seconds=ttl_seconds)
+
+    async def _listen(self, keys: Keys, seconds: float) -> None:
+        await self._redis.blpop([keys.released], timeout=seconds)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._background.discard(task)

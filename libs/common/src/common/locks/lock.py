@@ -96,7 +96,7 @@ class Lock:
             self._asking.in_background(self._let_go())
             raise
         if self.outcome is Outcome.HELD:
-            self._keeper = self._asking.in_background(self._keep())
+            self._keeper = self._asking.keep(self._keep())
         elif self.outcome is Outcome.SKIPPED:
             self._asking.in_background(self._let_go())
         LOCKS.labels(self.kind, self.outcome).inc()
