@@ -16,6 +16,7 @@ from tests.integration.postgres.proxy import Proxy, proxy_to
 from tests.support.databases import Databases
 from tests.support.factories import user_registered
 from tests.support.installation import Installation
+from tests.support.instances import metric
 from tests.support.processes import Started, started
 from tests.support.streams import Streams
 from tests.support.waiting import eventually, throughout
@@ -137,6 +138,4 @@ async def runs_a_job(worker: Started) -> bool:
 
 
 async def has_handled(worker: Started) -> bool:
-    handled = 'quartet_consumed_total{result="handled",topic="auth.user.v1"'
-    metrics = (await worker.probe.get("/metrics")).text
-    return any(line.startswith(handled) for line in metrics.splitlines())
+    return await metric(str(worker.probe.base_url), "quartet_consumed_total", result="handled") == 1

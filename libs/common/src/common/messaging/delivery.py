@@ -38,25 +38,26 @@ class Delivery:
 
     async def together(self, messages: Sequence[Message]) -> None:
         """All or nothing. A duplicate has no effect; what belongs to a parked key waits in its list."""
-        results: Counter[tuple[str, str]] = Counter()
+        results: Counter[tuple[str, int, str]] = Counter()
         async with self.database.transaction(as_user=Context.SYSTEM) as tx:
             fresh = await self._claim(tx, messages)
             # After the inbox, where whoever has these messages too was waited for: it may have parked a key.
             parked = await parking.lock_parked(tx, consumer=self.consumer, messages=messages)
             due: list[Event[Any]] = []
             for message in messages:
+                place = message.topic, message.tp.partition
                 if message.event_id not in fresh:
-                    results[message.topic, "duplicate"] += 1
+                    results[*place, "duplicate"] += 1
                     continue
                 fresh.discard(message.event_id)
                 if (message.topic, message.key) in parked:
                     await parking.append(tx, consumer=self.consumer, message=message)
-                    results[message.topic, "appended"] += 1
+                    results[*place, "appended"] += 1
                 elif message.event is None:
                     raise message.fault or AssertionError("a message without an event has a fault")
                 else:
                     due.append(message.event)
-                    results[message.topic, "handled"] += 1
+                    results[*place, "handled"] += 1
             await self.handle(tx, due)
         _count(results)
 
@@ -68,7 +69,7 @@ class Delivery:
 
         if await self.database.in_transaction(Context.SYSTEM, use_case):
             result = "dead_lettered" if message.key is None else "parked"
-            _count({(message.topic, result): 1})
+            _count({(message.topic, message.tp.partition, result): 1})
 
     async def park_in(self, tx: Transaction, message: Message, failure: Failure, *, attempts: int) -> bool:
         """False when another worker had the message meanwhile."""
@@ -129,6 +130,6 @@ async def _become(tx: Transaction, role: str, user_id: str) -> None:
     await tx.execute(_BECOME, {"role": role, "user_id": user_id})
 
 
-def _count(results: dict[tuple[str, str], int]) -> None:
-    for (topic, result), number in results.items():
-        CONSUMED.labels(topic, result).inc(number)
+def _count(results: dict[tuple[str, int, str], int]) -> None:
+    for labels, number in results.items():
+        CONSUMED.labels(*labels).inc(number)

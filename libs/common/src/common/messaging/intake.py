@@ -110,7 +110,7 @@ class Intake:
                 else:
                     self._lanes[lane_of(message, len(self._lanes))].add(message)
             if unwanted:
-                metrics.CONSUMED.labels(topic, "ignored").inc(len(unwanted))
+                metrics.CONSUMED.labels(topic, tp.partition, "ignored").inc(len(unwanted))
                 self.offsets.done(tp, unwanted)
                 self.flow.progressed.set()
 

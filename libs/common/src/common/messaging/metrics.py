@@ -11,9 +11,14 @@ OUTBOX_OLDEST_AGE = Gauge("quartet_outbox_oldest_age_seconds", "Age of the oldes
 CONSUMED = Counter(
     "quartet_consumed_total",
     "Messages by what became of them: handled, duplicate, ignored, appended, parked, dead_lettered.",
-    ["topic", "result"],
+    ["topic", "partition", "result"],
 )
 CONSUMER_RETRIES = Counter("quartet_consumer_retries_total", "Deliveries that were tried again.", ["cause"])
 CONSUMER_LAG = Gauge("quartet_consumer_lag", "Messages not done yet.", ["topic", "partition"])
+CONSUMER_STANDS = Gauge(
+    "quartet_consumer_stands_seconds",
+    "How long a partition that has messages has not moved; 0 while it moves or has none.",
+    ["topic", "partition"],
+)
 PARKED_KEYS = Gauge("quartet_parked_keys", "Keys whose messages wait for a replay.", ["kind"])
 OLDEST_PARKED_AGE = Gauge("quartet_oldest_parked_age_seconds", "Age of the oldest parked message.")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from common.messaging.metrics import CONSUMER_LAG
+from common.messaging.metrics import CONSUMER_LAG, CONSUMER_STANDS
 from common.messaging.offsets import Offsets
 
 
@@ -65,5 +65,7 @@ class Figures:
         self._known = progress
         # Partitions that others have now are theirs to tell of.
         CONSUMER_LAG.clear()
+        CONSUMER_STANDS.clear()
         for held in progress.values():
             CONSUMER_LAG.labels(held.topic, held.partition).set(held.lag)
+            CONSUMER_STANDS.labels(held.topic, held.partition).set(now - held.moved_at)
