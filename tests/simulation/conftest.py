@@ -1,4 +1,7 @@
+import logging
+
 import pytest
+import structlog
 
 from tests.simulation import schedules
 
@@ -9,3 +12,11 @@ def _tell_how_many_schedules_ran(record_property):
     before = schedules.ran.total()
     yield
     record_property("schedules", schedules.ran.total() - before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_is_logged():
+    """Thousands of crashes and lost replies are what is asked for."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.reset_defaults()

@@ -38,6 +38,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._died = died
         self.ready: deque[asyncio.Handle] = deque()
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._dead = False
 
     def time(self) -> float:
         return self._clock()
@@ -65,7 +66,16 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         finally:
             asyncio._set_running_loop(None)
 
-    def clear(self) -> None:
+    def kill(self) -> None:
+        """Ends every task as a kill does: nothing that it would do on its way out has an effect."""
+        self._dead = True
+        asyncio._set_running_loop(self)
+        try:
+            for task in asyncio.all_tasks(self):
+                _close(task.get_coro())
+                task._log_destroy_pending = False
+        finally:
+            asyncio._set_running_loop(None)
         self.ready.clear()
         self._timers.clear()
 
@@ -73,7 +83,8 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
         handle = asyncio.Handle(callback, args, self, context)
-        self.ready.append(handle)
+        if not self._dead:
+            self.ready.append(handle)
         return handle
 
     call_soon_threadsafe = call_soon
@@ -93,7 +104,11 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     def create_task(self, coro: Any, **options: Any) -> Any:
         name = options.pop("name", None)
         context = options.pop("context", None)
-        return SimulatedTask(coro, loop=self, name=name, context=context)
+        task = SimulatedTask(coro, loop=self, name=name, context=context)
+        if self._dead:
+            _close(coro)
+            task._log_destroy_pending = False
+        return task
 
     def create_future(self) -> Any:
         return SimulatedFuture(loop=self)
@@ -114,3 +129,14 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         pass
+
+
+def _close(coroutine: Any) -> None:
+    for _ in range(20):
+        try:
+            coroutine.close()
+        except RuntimeError:  # it waits for something even now
+            continue
+        except BaseException:  # noqa: BLE001 - whatever it raises, it is gone
+            return
+        return

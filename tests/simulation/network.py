@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from tests.simulation.world import Process, World
 
 T = TypeVar("T")
+_LATE_SECONDS = 10.0
 
 
 class LostReplyError(Exception):
@@ -25,12 +27,21 @@ class Network:
         """One way; how long it takes decides who comes first."""
         await asyncio.sleep(self._world.random.random() * self._latency_seconds)
 
+    async def answer(self) -> None:
+        """The way back: most often as fast as nothing, but a step of its own, after which one may be gone."""
+        await asyncio.sleep(0 if self._world.random.random() < 0.8 else self._latency_seconds)
+
     async def call(self, process: Process, effect: Callable[[], T]) -> T:
         """`effect` happens at the server at one moment; a process that crashes meanwhile hears no reply."""
         world, faults = self._world, self._world.faults
         await self.travel()
         if world.troubled and world.random.random() < faults.lost_requests:
             world.note(process.name, "request is lost")
+            await asyncio.sleep(self._patience_seconds)
+            raise LostReplyError
+        if world.troubled and world.random.random() < faults.late_requests:
+            world.note(process.name, "request comes late")
+            self.late(effect)
             await asyncio.sleep(self._patience_seconds)
             raise LostReplyError
         answer = effect()
@@ -41,5 +52,14 @@ class Network:
             world.note(process.name, "reply is lost")
             await asyncio.sleep(self._patience_seconds)
             raise LostReplyError
-        await self.travel()
+        await self.answer()
         return answer
+
+    def late(self, effect: Callable[[], object]) -> None:
+        """It happens some time or other, and whatever the server answers then, nobody hears."""
+
+        def arrive() -> None:
+            with suppress(Exception):
+                effect()
+
+        self._world.plan(self._world.now + self._world.random.random() * _LATE_SECONDS, arrive)

@@ -18,15 +18,17 @@ a network (PostgreSQL, Redis, Kafka) is a model: an object whose methods begin w
 - `process.now()` is its monotonic clock, `process.wall()` its wall clock (`Faults.clock_jumps` moves it).
 - `process.start(make)` starts `make()` as the process' main task, and anew `restart_seconds` after a crash.
   A crash ends all its tasks without running another step of them; models hear of it through `on_crash`.
-- `await network.call(process, effect)`: the request may be lost or come twice, the reply may be lost
-  (`LostReplyError`).
+- `await network.call(process, effect)`: the request may be lost, come late or come twice, the reply may be
+  lost (`LostReplyError`).
 - After `Faults.until_seconds` nothing bad happens any more, so "in the end everything is done" can be asked.
 - `run_schedules` names the seed of a failure; `QUARTET_SIMULATION_SEED=<seed>` replays that one alone.
 """
 
 import asyncio
+from bisect import insort
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from math import inf
 from random import Random
 from typing import Any
 
@@ -35,6 +37,8 @@ from tests.simulation.loop import SimulatedLoop
 Main = Callable[[], Coroutine[Any, Any, Any]]
 
 _MOST_STEPS = 200_000
+_STEPS_BEFORE_A_FAULT = 300
+"""On average: in the busy beginning of a schedule."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ class Faults:
     lost_replies: float = 0.0
     lost_requests: float = 0.0
     repeated_requests: float = 0.0
+    late_requests: float = 0.0
+    """They arrive when nobody waits for them any more."""
     restart_seconds: float = 0.5
     until_seconds: float = 20.0
 
@@ -66,7 +72,6 @@ class Process:
         self._wall_offset = world.random.uniform(-1.0, 1.0)
         self._main: Main | None = None
         self._on_crash: list[Callable[[], None]] = []
-        self._tasks: list[asyncio.Task[Any]] = []
 
     def now(self) -> float:
         return self._world.now
@@ -81,7 +86,6 @@ class Process:
     def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = self.loop.create_task(coroutine)
         task.add_done_callback(self._ended)
-        self._tasks.append(task)
         return task
 
     def on_crash(self, told: Callable[[], None]) -> None:
@@ -94,11 +98,8 @@ class Process:
         self.incarnation += 1
         for told in self._on_crash:
             told()
-        self.loop.clear()
-        for task in asyncio.all_tasks(self.loop):
-            _end(task)
-        self.loop.clear()
-        self._tasks.clear()
+        self.loop.kill()
+        self.loop = SimulatedLoop(self.now, self._died)
 
     def restart(self) -> None:
         self._world.note(self.name, "starts again")
@@ -134,6 +135,7 @@ class World:
         """Of tasks that nobody waited for: each fails the schedule."""
         self.story: list[tuple[Any, ...]] = []
         self._planned: list[tuple[float, Callable[[], None]]] = []
+        self._at_steps: dict[int, Callable[[Process], None]] = {}
 
     def process(self, name: str) -> Process:
         process = Process(self, name)
@@ -150,10 +152,13 @@ class World:
     def run(self, *, until: Callable[[], bool], seconds: float) -> None:
         """Until it is so; AssertionError when it is not so after `seconds` of the world's time."""
         self._plan_faults()
-        for _ in range(_MOST_STEPS):
+        for number in range(_MOST_STEPS):
             if self.errors:
                 raise self.errors[0]
-            if self._step():
+            process = self._step()
+            if process is not None:
+                if number in self._at_steps and self.troubled:
+                    self._at_steps[number](process)
                 continue
             # nobody can go on before time does: asked only here, so what was reached must stay reached
             if until():
@@ -165,79 +170,68 @@ class World:
     def close(self) -> None:
         """Ends every task, so that nothing of one schedule reaches the next."""
         for process in self.processes:
-            process.loop.clear()
-            for task in asyncio.all_tasks(process.loop):
-                _end(task)
-            process.loop.clear()
+            process.loop.kill()
 
-    def _step(self) -> bool:
-        """False when nobody can take one now."""
+    def _step(self) -> Process | None:
+        """Who took it; None when nobody can take one now."""
         runnable = [
             process
             for process in self.processes
             if process.loop.ready and process.alive and process.paused_until <= self.now
         ]
         if not runnable:
-            return False
-        choice = self.random.randrange(len(runnable)) if len(runnable) > 1 else 0
-        runnable[choice].loop.run_one()
-        return True
+            return None
+        chosen = runnable[int(self.random.random() * len(runnable))] if len(runnable) > 1 else runnable[0]
+        chosen.loop.run_one()
+        return chosen
 
     def _wait(self) -> None:
         """Nobody can go on: time passes until somebody can."""
-        moments = [moment for moment, _ in self._planned[:1]]
+        soonest = self._planned[0][0] if self._planned else inf
+        sleepers: list[tuple[float, Process]] = []
         for process in self.processes:
-            if not process.alive:
-                continue
-            timer = 0.0 if process.loop.ready else process.loop.next_timer()
-            if timer is not None:
-                moments.append(max(timer, process.paused_until))
-        assert moments, "everybody waits for ever"
-        self.now = max(self.now, min(moments))
+            if process.alive:
+                moment = self.now if process.loop.ready else process.loop.next_timer()
+                if moment is not None:
+                    moment = max(moment, process.paused_until)
+                    soonest = min(soonest, moment)
+                    sleepers.append((moment, process))
+        assert soonest < inf, "everybody waits for ever"
+        self.now = max(self.now, soonest)
         while self._planned and self._planned[0][0] <= self.now:
             self._planned.pop(0)[1]()
-        for process in self.processes:
-            if process.alive and process.paused_until <= self.now:
+        for moment, process in sleepers:
+            if moment <= self.now:
                 process.loop.wake()
 
     def plan(self, seconds: float, act: Callable[[], None]) -> None:
         """It happens at that moment, whoever is alive then."""
-        self._planned.append((seconds, act))
-        self._planned.sort(key=lambda planned: planned[0])
+        insort(self._planned, (seconds, act), key=lambda planned: planned[0])
 
     def _plan_faults(self) -> None:
         faults, chance = self.faults, self.random
-        for _ in range(chance.randint(0, faults.crashes)):
-            self._plan_fault(lambda: self._crash(self._anybody()))
-        for _ in range(chance.randint(0, faults.pauses)):
-            self._plan_fault(lambda: self._anybody().pause(chance.uniform(0, faults.pause_seconds)))
-        for _ in range(chance.randint(0, faults.clock_jumps)):
-            most = faults.clock_jump_seconds
-            self._plan_fault(lambda most=most: self._anybody().jump(chance.uniform(-most, most)))
-
-    def _plan_fault(self, act: Callable[[], None]) -> None:
-        # most of what matters happens early: half of the faults fall into the first tenth of the time
-        span = self.faults.until_seconds * (0.1 if self.random.random() < 0.5 else 1.0)
-        self.plan(self.random.uniform(0, span), act)
+        acts: list[Callable[[Process], None]] = []
+        acts += [self._crash] * chance.randint(0, faults.crashes)
+        acts += [self._pause] * chance.randint(0, faults.pauses)
+        acts += [self._jump] * chance.randint(0, faults.clock_jumps)
+        for act in acts:
+            # a moment in time finds who waits; the end of a step finds who is in the middle of something
+            if chance.random() < 0.25:
+                self.plan(chance.uniform(0, faults.until_seconds), lambda act=act: act(self._anybody()))
+            else:
+                self._at_steps[int(chance.expovariate(1 / _STEPS_BEFORE_A_FAULT))] = act
 
     def _anybody(self) -> Process:
         return self.processes[self.random.randrange(len(self.processes))]
+
+    def _pause(self, process: Process) -> None:
+        process.pause(self.random.uniform(0, self.faults.pause_seconds))
+
+    def _jump(self, process: Process) -> None:
+        most = self.faults.clock_jump_seconds
+        process.jump(self.random.uniform(-most, most))
 
     def _crash(self, process: Process) -> None:
         if process.alive:
             process.crash()
             self.plan(self.now + self.faults.restart_seconds, process.restart)
-
-
-def _end(task: asyncio.Task[Any]) -> None:
-    """As a kill does: nothing that it would do on its way out has an effect."""
-    coroutine = task.get_coro()
-    for _ in range(20):
-        try:
-            coroutine.close()
-        except RuntimeError:  # it waits for something even now
-            continue
-        except BaseException:  # noqa: BLE001 - whatever it raises, it is gone
-            pass
-        break
-    task._log_destroy_pending = False

@@ -45,13 +45,7 @@ class Channel:
     async def open(self) -> None:
         if self._producer is not None:
             return
-        producer = AIOKafkaProducer(
-            **names.connection(self._kafka),
-            transactional_id=self._transactional_id,
-            transaction_timeout_ms=int(self._patience_seconds * 2000),
-            request_timeout_ms=int(self._patience_seconds * 1000),
-            max_batch_size=_BATCH_BYTES,
-        )
+        producer = self._new_producer()
         try:
             async with asyncio.timeout(self._patience_seconds):
                 await producer.start()
@@ -61,6 +55,15 @@ class Channel:
                 raise ChannelError(f"no producer: {type(error).__name__}") from error
             raise
         self._producer = producer
+
+    def _new_producer(self) -> AIOKafkaProducer:
+        return AIOKafkaProducer(
+            **names.connection(self._kafka),
+            transactional_id=self._transactional_id,
+            transaction_timeout_ms=int(self._patience_seconds * 2000),
+            request_timeout_ms=int(self._patience_seconds * 1000),
+            max_batch_size=_BATCH_BYTES,
+        )
 
     async def send(self, messages: Sequence[Outgoing]) -> None:
         """All in one Kafka transaction, in this order for each key; returns when Kafka has committed it."""

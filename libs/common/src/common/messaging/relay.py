@@ -1,8 +1,10 @@
 """Sends the outbox to Kafka, in the order of commits for each key (ADR 0005)."""
 
 import asyncio
+import random
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -15,11 +17,13 @@ from pydantic_core import from_json
 from common.ids import new_id
 from common.messaging import kafka as names
 from common.messaging import metrics
-from common.messaging.backoff import Backoff, elapses
+from common.messaging.backoff import Backoff, Chance, elapses
 from common.messaging.channel import Channel, ChannelError, Outgoing
 from common.messaging.failures import Failure, FailureKind, database_is_away
 from common.messaging.hints import Wakeups
 from common.messaging.lease import HELD, Lease
+from common.messaging.pace import Pace, PaceSettings
+from common.messaging.traces import sent
 from common.postgres.context import Context
 from common.postgres.engine import Database
 from common.settings import KafkaSettings
@@ -54,15 +58,10 @@ _SWEEP = """
 
 
 @dataclass(frozen=True)
-class RelaySettings:
-    rows: int = 5_000
+class RelaySettings(PaceSettings):
     bytes: int = 4_194_304
     lease_seconds: float = 6.0
     renew_seconds: float = 2.0
-    poll_seconds: float = 0.25
-    fastest_poll_seconds: float = 0.025
-    """While hints do not arrive; it doubles once when nothing is found."""
-    sweep_seconds: float = 10.0
     kafka_seconds: float = 8.0
     """Patience with Kafka inside a batch; shorter than PostgreSQL's with an idle transaction."""
 
@@ -79,6 +78,9 @@ class Relay:
         service: str,
         settings: RelaySettings | None = None,
         holder: UUID | None = None,
+        channel: Channel | None = None,
+        now: Callable[[], float] = time.monotonic,
+        chance: Chance = random.random,
     ) -> None:
         self._database = database
         self._settings = settings or RelaySettings()
@@ -86,12 +88,12 @@ class Relay:
         self._hint = wakeups.event("outbox")
         self._batch_name = f"quartet/relay/{service}/0"
         self._topic_prefix = names.topic_name(kafka, "")
-        self._rows = self._settings.rows
-        self._read = 0
+        self._pace = Pace(self._settings, chance)
+        self._now = now
+        self._chance = chance
         self._sent_up_to = 0
-        self._swept_at = 0.0
-        self.lease = Lease(database, holder=holder or new_id(), seconds=self._settings.lease_seconds)
-        self.channel = Channel(
+        self.lease = Lease(database, holder=holder or new_id(), seconds=self._settings.lease_seconds, now=now)
+        self.channel = channel or Channel(
             kafka,
             transactional_id=names.own_name(kafka, service, "relay-0"),
             patience_seconds=self._settings.kafka_seconds,
@@ -113,7 +115,7 @@ class Relay:
                         raise
                     failures += 1
                     log.warning("relay.database_away", error=str(error), attempt=failures)
-                    await elapses(backoff.delay(failures), unless=stop)
+                    await elapses(backoff.delay(failures, self._chance), unless=stop)
         finally:
             await self.channel.close()
             with suppress(Exception):
@@ -137,25 +139,23 @@ class Relay:
             log.info("relay.led", holder=str(self.lease.holder))
 
     async def _relay_while_held(self, stop: asyncio.Event) -> None:
-        backoff, failures, empty = Backoff(first_seconds=0.1, most_seconds=5.0), 0, 0
         while not stop.is_set() and self.lease.held:
             self._hint.clear()
             await self._sweep_when_due()
             try:
                 await self.channel.open()
                 sent = await self._relay_batch()
-                failures, self._rows = 0, min(self._settings.rows, self._rows * 2)
             except ChannelError as error:
-                failures += 1
-                # A batch that is too much for Kafka in its time would be so for ever.
-                self._rows = max(1, self._read // 2)
+                pause = self._pace.refused()
                 metrics.RELAY_FAILURES.inc()
-                log.warning("relay.kafka_refused", error=str(error), attempt=failures)
-                await elapses(backoff.delay(failures), unless=stop)
+                log.warning("relay.kafka_refused", error=str(error), attempt=self._pace.failures)
+                await elapses(pause, unless=stop)
                 continue
-            empty = 0 if sent else empty + 1
-            if not sent:
-                await self._wait_for_more(stop, empty)
+            if sent:
+                self._pace.sent()
+            else:
+                self._pace.found_nothing()
+                await self._wait_for_more(stop)
 
     async def _relay_batch(self) -> int:
         """Reads, sends and deletes in one transaction; what it did not send stays for the next one."""
@@ -167,11 +167,13 @@ class Relay:
                 return 0
             if not guard["alone"]:  # a batch of the leader before is still open
                 return 0
-            rows = await connection.fetch(_READ, self._rows, self._settings.bytes)
-            self._read = len(rows)
+            rows = await connection.fetch(_READ, self._pace.rows, self._settings.bytes)
+            self._pace.tries(len(rows))
             if not rows:
                 return 0
-            await self.channel.send([self._outgoing(*row) for row in rows])
+            messages = [self._outgoing(*row) for row in rows]
+            with sent(messages):
+                await self.channel.send(messages)
             await connection.execute(_DELETE, [row[0] for row in rows])
         self._sent_up_to = max(self._sent_up_to, rows[-1][0])
         _count(rows)
@@ -186,18 +188,15 @@ class Relay:
             headers=[(name, value.encode()) for name, value in named.items()],
         )
 
-    async def _wait_for_more(self, stop: asyncio.Event, empty: int) -> None:
+    async def _wait_for_more(self, stop: asyncio.Event) -> None:
         """Returns when there is something to send, or when nobody can be sure that there is nothing."""
         while not stop.is_set() and self.lease.held:
-            pause = self._settings.poll_seconds
-            if self._wakeups.away:
-                pause = self._settings.fastest_poll_seconds * (1 if empty == 1 else 2)
             with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
+                async with asyncio.timeout(self._pace.rest(hints_arrive=not self._wakeups.away)):
                     await self._hint.wait()
             if self._hint.is_set() or await self._something_waits():
                 return
-            empty += 1
+            self._pace.found_nothing()
 
     async def _something_waits(self) -> bool:
         if await self._sweep_when_due():
@@ -207,12 +206,12 @@ class Relay:
 
     async def _sweep_when_due(self) -> bool:
         """Counts without a lower bound, also while Kafka takes nothing: then the age is what shows it."""
-        now = asyncio.get_running_loop().time()
-        if now - self._swept_at < self._settings.sweep_seconds:
+        now = self._now()
+        if not self._pace.sweep_is_due(now):
             return False
         async with self._database.transaction(as_user=Context.SYSTEM) as tx:
             swept = (await tx.execute(sa.text(_SWEEP))).one()
-        self._swept_at = now
+        self._pace.swept(now)
         metrics.OUTBOX_ROWS.set(swept.waiting)
         metrics.OUTBOX_OLDEST_AGE.set(swept.age)
         return swept.waiting > 0
