@@ -246,7 +246,7 @@ class TestAPath:
         answer = await client.delete("/things")
 
         problem_of(answer, 405, "method.not_allowed")
-        assert answer.headers["allow"] == "GET, POST"
+        assert answer.headers["allow"] == "GET, HEAD, POST"
 
 
 class TestAnError:

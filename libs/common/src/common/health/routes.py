@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
-from common.errors import unavailable
+from common.errors import Kind, unavailable
 from common.health.checks import Checks
 from common.health.probes import described, status_word
+from common.http.documented import raises
 
 Status = Literal["ok", "degraded", "failing"]
 
@@ -70,6 +71,7 @@ def health_router() -> APIRouter:
         )
 
     @router.get("/database", summary="Whether the database answers, and how fast")
+    @raises(Kind.UNAVAILABLE, "database.unavailable")
     async def get_database_health(health: UseHealth) -> DatabaseHealthAnswer:
         # The readiness check's own answer: asking here, however often, does not ask the database more often.
         result = await health.ready.one("database")

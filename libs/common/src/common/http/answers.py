@@ -1,7 +1,6 @@
 """Sending a problem document, from a route's exception or straight from a middleware."""
 
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote
 
 from starlette.responses import Response
@@ -68,25 +67,3 @@ def _challenge(code: str) -> str:
     if code.startswith("token.") and code != "token.missing":
         return f'Bearer realm="quartet", error="invalid_token", error_description="{code}"'
     return 'Bearer realm="quartet"'
-
-
-def documented_problems() -> dict[int | str, dict[str, Any]]:
-    """For OpenAPI: which problems every route may answer with."""
-    said = {
-        400: "The body cannot be read.",
-        401: "The access token is missing or not honoured.",
-        403: "The caller may not do this.",
-        404: "There is nothing here.",
-        405: "The method is not allowed here.",
-        409: "The request does not fit the present state.",
-        413: "The body is too large.",
-        415: "The media type is not supported.",
-        422: "The request has faults; all of them are named.",
-        500: "Something went wrong here; the request id names it in the logs.",
-        503: "Not available right now; Retry-After says when to try again.",
-    }
-    schema = {"$ref": "#/components/schemas/ProblemDocument"}
-    return {
-        status: {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
-        for status, description in said.items()
-    }

@@ -1,22 +1,20 @@
 """The one way to make an application: problem documents, ids, limits and documentation are never left out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Scope
 
 from common.health.routes import HealthView, health_router
-from common.http.answers import documented_problems
 from common.http.bodies import BodyMiddleware
+from common.http.cors import cors
 from common.http.direct import DirectMiddleware
+from common.http.documented import documentation
 from common.http.envelope import EnvelopeMiddleware
 from common.http.faults import FaultMiddleware, install_handlers
-from common.problems import ProblemDocument
 
 NO_ROUTE = "(none)"
 
@@ -49,12 +47,11 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        responses=documented_problems(),
         # Spans and metrics are the envelope's: the framework's own would come on top of them.
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
         middleware=[
             Middleware(EnvelopeMiddleware, route_of=route_of),
-            *_cors(cors_origins),
+            *cors(cors_origins),
             Middleware(FaultMiddleware, deadline_seconds=request_deadline_seconds),
             Middleware(BodyMiddleware, limit_bytes=body_limit_bytes),
             Middleware(DirectMiddleware),
@@ -71,26 +68,8 @@ def create_app(
         app.include_router(health_router(), prefix=base)
         app.include_router(health_router(), prefix="/api/v1", include_in_schema=False)
     if documented:
-        app.openapi = _documentation(app)
+        app.openapi = documentation(app)
     return app
-
-
-def _cors(origins: Sequence[str]) -> list[Middleware]:
-    if not origins:
-        return []
-    return [
-        Middleware(
-            CORSMiddleware,
-            allow_origins=list(origins),
-            allow_credentials=True,
-            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=[
-                *("Authorization", "Content-Type", "Idempotency-Key"),
-                *("If-Match", "If-None-Match", "Last-Event-ID"),
-            ],
-            expose_headers=["ETag", "Idempotency-Replayed", "Location", "Retry-After", "X-Request-Id"],
-        )
-    ]
 
 
 class _RouteNames:
@@ -117,20 +96,3 @@ class _RouteNames:
             if context.endpoint is not None and context.path_format is not None and regex is not None:
                 templates.setdefault(context.endpoint, []).append((regex, context.path_format))
         return templates
-
-
-def _documentation(app: FastAPI) -> Callable[[], dict[str, Any]]:
-    def document() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            schema = get_openapi(
-                title=app.title, version=app.version, openapi_version="3.1.0", routes=app.routes
-            )
-            schemas = schema.setdefault("components", {}).setdefault("schemas", {})
-            described = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas |= described.pop("$defs", {}) | {"ProblemDocument": described}
-            for unused in ("HTTPValidationError", "ValidationError"):
-                schemas.pop(unused, None)
-            app.openapi_schema = schema
-        return app.openapi_schema
-
-    return document

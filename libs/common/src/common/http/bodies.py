@@ -1,4 +1,7 @@
-"""What comes in is bounded and readable before a route sees it: size, encoding, depth, storable text."""
+"""What comes in is bounded and readable before a route sees it: size, encoding, depth, storable text.
+
+The request's headers are read once here, so what hangs on them is decided here, too: HEAD and compression.
+"""
 
 import json
 import math
@@ -9,7 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.errors import Fault, Kind, QuartetError
-from common.http.answers import send_problem
+from common.http.answers import RefusalError, send_problem
+from common.http.compression import compressing, takes_gzip
+from common.http.head import answer_head
 from common.http.validation import invalid, malformed
 
 MOST_DEPTH = 64
@@ -31,24 +36,29 @@ class BodyMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        about = _about(scope)
         try:
-            receive = await self._readable(scope, receive)
+            receive = await self._readable(scope, receive, about)
         except QuartetError as error:
             await send_problem(error, scope, receive, send)
             return
-        await self._app(scope, receive, send)
+        if scope["method"] == "HEAD":
+            await answer_head(self._app, scope, receive, send)
+        else:
+            await self._app(scope, receive, compressing(send) if about.takes_gzip else send)
 
-    async def _readable(self, scope: Scope, receive: Receive) -> Receive:
+    async def _readable(self, scope: Scope, receive: Receive, about: "_About") -> Receive:
         if b"%00" in scope["query_string"]:
             raise invalid(Fault("?", "text.unreadable", "The query holds a character that cannot be stored."))
         if "\x00" in scope["path"]:
             raise QuartetError("route.not_found", "There is no such path.", kind=Kind.NOT_FOUND)
-        length, chunked, json_expected = _about_body(scope)
-        if length > self._limit:
+        if about.length > self._limit:
             raise _too_large(self._limit)
-        if length == 0 and not chunked:
+        if about.length == 0 and not about.chunked:
             return receive
-        if not json_expected:
+        if about.encoded:
+            raise _encoded()
+        if not about.json_expected:
             return self._counted(receive)
         body = await self._whole(receive)
         check_json(body)
@@ -158,17 +168,31 @@ def _storable(text: str) -> bool:
     return True
 
 
-def _about_body(scope: Scope) -> tuple[int, bool, bool]:
-    length, chunked, json_expected = 0, False, False
+class _About:
+    """What the request's headers say of its body, and of the answer's."""
+
+    __slots__ = ("chunked", "encoded", "json_expected", "length", "takes_gzip")
+
+    def __init__(self) -> None:
+        self.length = 0
+        self.chunked = self.encoded = self.json_expected = self.takes_gzip = False
+
+
+def _about(scope: Scope) -> _About:
+    about = _About()
     for name, value in cast("list[tuple[bytes, bytes]]", scope["headers"]):
         if name == b"content-length":
-            length = int(value) if value.isdigit() else 0
+            about.length = int(value) if value.isdigit() else 0
         elif name == b"transfer-encoding":
-            chunked = True
+            about.chunked = True
         elif name == b"content-type":
             media_type = value.partition(b";")[0].strip().lower()
-            json_expected = media_type == b"application/json" or media_type.endswith(b"+json")
-    return length, chunked, json_expected
+            about.json_expected = media_type == b"application/json" or media_type.endswith(b"+json")
+        elif name == b"content-encoding":
+            about.encoded = value.strip().lower() not in {b"", b"identity"}
+        elif name == b"accept-encoding":
+            about.takes_gzip = takes_gzip(value)
+    return about
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
@@ -187,6 +211,15 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
 def _too_large(limit: int) -> QuartetError:
     return QuartetError(
         "body.too_large", f"The body is larger than the {limit} bytes that are taken.", kind=Kind.TOO_LARGE
+    )
+
+
+def _encoded() -> QuartetError:
+    return RefusalError(
+        "content_encoding.unsupported",
+        "Bodies are taken as they are, without Content-Encoding: a small one can unpack to a huge one.",
+        kind=Kind.UNSUPPORTED_MEDIA_TYPE,
+        headers={"Accept-Encoding": "identity"},
     )
 
 

@@ -6,6 +6,7 @@ from fastapi import Depends, Request
 
 from common.errors import Kind, QuartetError
 from common.http.connections import PEER
+from common.http.documented import codes_of
 
 
 class Caller:
@@ -13,6 +14,10 @@ class Caller:
 
     def __init__(self, *names: str) -> None:
         self.names = frozenset(names)
+        self.problems = (
+            *codes_of(Kind.UNAUTHENTICATED, "certificate.missing"),
+            *codes_of(Kind.FORBIDDEN, "caller.not_allowed"),
+        )
 
     async def __call__(self, request: Request) -> str:
         name: str | None = request.scope.get(PEER)

@@ -11,6 +11,7 @@ from fastapi.routing import iter_route_contexts
 from common.errors import Kind, QuartetError
 from common.http.addresses import client_address, network_of
 from common.http.answers import add_header
+from common.http.documented import codes_of
 from common.http.permissions import CurrentUser
 from common.http.rate_limits import Limit, Verdict
 from common.http.shared_limits import RateLimits
@@ -20,6 +21,8 @@ _log = structlog.get_logger("limits")
 
 class Limited:
     """A dependency: counts the request, or refuses it with 429 and says when to come back."""
+
+    problems = codes_of(Kind.TOO_MANY, "requests.too_many")
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit

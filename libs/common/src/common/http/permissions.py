@@ -7,13 +7,24 @@ from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 
 from common.errors import Kind, QuartetError
+from common.http.documented import codes_of
 from common.http.principals import Principal, ServicePrincipal
 from common.http.signed import refused
 from common.http.tokens import AccessTokens, ServiceTokens
 
+_OF_TOKENS = (
+    *codes_of(Kind.UNAUTHENTICATED, "token.missing", "token.malformed", "token.wrong_algorithm"),
+    *codes_of(Kind.UNAUTHENTICATED, "token.wrong_type", "token.unknown_key", "token.bad_signature"),
+    *codes_of(Kind.UNAUTHENTICATED, "token.wrong_issuer", "token.wrong_audience", "token.not_yet_valid"),
+    *codes_of(Kind.UNAUTHENTICATED, "token.expired", "token.revoked"),
+    *codes_of(Kind.UNAVAILABLE, "token.keys_unavailable"),
+)
+
 
 class AccessToken(SecurityBase):
     """A dependency that also tells OpenAPI about the header; reads `app.state.access_tokens`."""
+
+    problems = (*_OF_TOKENS, *codes_of(Kind.UNAVAILABLE, "token.revocations_unknown"))
 
     def __init__(self) -> None:
         self.model = HTTPBearer(bearerFormat="JWT", description="An access token of auth's `/login`.")
@@ -33,6 +44,8 @@ class Permission:
     def __init__(self, *, roles: frozenset[str] = frozenset(), scopes: frozenset[str] = frozenset()) -> None:
         self.roles = roles
         self.scopes = scopes
+        refusals = (*(("role.missing",) if roles else ()), *(("scope.missing",) if scopes else ()))
+        self.problems = codes_of(Kind.FORBIDDEN, *refusals)
 
     async def __call__(self, user: CurrentUser) -> Principal:
         if self.roles and not self.roles & user.roles:
@@ -60,6 +73,7 @@ class ServiceToken(SecurityBase):
         self.model = HTTPBearer(bearerFormat="JWT", description="A service's token for this service.")
         self.scheme_name = "service_token"
         self.scopes = frozenset(scopes)
+        self.problems = (*_OF_TOKENS, *(codes_of(Kind.FORBIDDEN, "scope.missing") if scopes else ()))
 
     async def __call__(self, request: Request) -> ServicePrincipal:
         tokens: ServiceTokens = request.app.state.service_tokens

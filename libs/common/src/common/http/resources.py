@@ -8,10 +8,13 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from common.clock import Clock
+from common.errors import Kind
+from common.http.documented import DATABASE_CODES, raises
 from common.http.streams import Streams
 from common.postgres.engine import Database
 
 
+@raises(Kind.UNAVAILABLE, *DATABASE_CODES)
 async def _database(request: Request) -> Database:
     return request.app.state.database
 

@@ -6,6 +6,8 @@ from pydantic import BaseModel, Field
 from chat_service.domain.errors import learner_not_ready
 from chat_service.domain.weeks import week_start
 from chat_service.storage.usage import read_usage
+from common.errors import Kind
+from common.http.documented import raises
 from common.http.permissions import CurrentUser
 from common.http.resources import UseClock, UseDatabase
 
@@ -19,6 +21,7 @@ class UsageAnswer(BaseModel):
 
 
 @router.get("/usage", summary="What the caller has used this week")
+@raises(Kind.NOT_FOUND, "chat.not_ready")
 async def get_usage(user: CurrentUser, database: UseDatabase, clock: UseClock) -> UsageAnswer:
     week = week_start(clock())
     async with database.read_transaction(as_user=user.user_id) as connection:

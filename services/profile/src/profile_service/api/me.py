@@ -3,6 +3,8 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
+from common.errors import Kind
+from common.http.documented import raises
 from common.http.permissions import CurrentUser
 from common.http.resources import UseDatabase
 from common.http.timestamps import Timestamp
@@ -23,6 +25,7 @@ class ProfileAnswer(BaseModel):
 
 
 @router.get("/me", summary="The caller's own profile", response_model=ProfileAnswer)
+@raises(Kind.NOT_FOUND, "profile.not_ready")
 async def get_me(user: CurrentUser, database: UseDatabase) -> Response:
     async with database.read_transaction(as_user=user.user_id) as connection:
         profile = await read_profile(connection, user_id=user.user_id)

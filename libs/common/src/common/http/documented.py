@@ -1,0 +1,116 @@
+"""OpenAPI tells of each route the problems that it can give: its own, and those of what it depends on."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar, cast
+
+from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import iter_route_contexts
+
+from common.errors import Kind
+from common.problems import MEDIA_TYPE, STATUS, TITLES, ProblemDocument
+
+CallT = TypeVar("CallT", bound=Callable[..., Any])
+Problems = tuple[tuple[Kind, str], ...]
+
+_SCHEMA = {"$ref": "#/components/schemas/ProblemDocument"}
+_METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "PATCH"})
+
+
+def codes_of(kind: Kind, *codes: str) -> Problems:
+    return tuple((kind, code) for code in codes)
+
+
+_OF_EVERY_ROUTE = (
+    *codes_of(Kind.INTERNAL, "internal"),
+    *codes_of(Kind.TIMEOUT, "request.timeout"),
+    *codes_of(Kind.UNAVAILABLE, "server.stopping"),
+)
+_OF_PARAMETERS = codes_of(Kind.INVALID, "request.invalid")
+_OF_A_BODY = (
+    *codes_of(Kind.MALFORMED, "json.malformed", "json.too_deep", "body.not_utf8", "body.incomplete"),
+    *codes_of(Kind.TOO_LARGE, "body.too_large"),
+    *codes_of(Kind.UNSUPPORTED_MEDIA_TYPE, "media_type.unsupported", "content_encoding.unsupported"),
+    *codes_of(Kind.INVALID, "request.invalid"),
+)
+DATABASE_CODES = (
+    *("database.unavailable", "database.pool_exhausted"),
+    *("database.timeout", "database.contention"),
+)
+"""All of kind unavailable, of whatever a route asks the database."""
+
+
+def raises(kind: Kind, *codes: str) -> Callable[[CallT], CallT]:
+    """On a route, or on what routes depend on: the codes of the problems that it raises."""
+
+    def marked(call: CallT) -> CallT:
+        told: Problems = getattr(call, "problems", ())
+        cast("Any", call).problems = (*told, *codes_of(kind, *codes))
+        return call
+
+    return marked
+
+
+def documentation(app: FastAPI) -> Callable[[], dict[str, Any]]:
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    return document
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    schema = get_openapi(title=app.title, version=app.version, openapi_version="3.1.0", routes=app.routes)
+    schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+    described = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= described.pop("$defs", {}) | {"ProblemDocument": described}
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    for context in iter_route_contexts(app.routes):
+        operations = schema["paths"].get(context.path_format)
+        dependant: Dependant | None = getattr(context, "dependant", None)
+        if operations is None or dependant is None or not context.methods:
+            continue
+        for method in context.methods & _METHODS:
+            responses = operations[method.lower()]["responses"]
+            # The framework's own idea of what a refused request looks like.
+            responses.pop("422", None)
+            responses |= _responses(problems_of_route(dependant))
+    return schema
+
+
+def problems_of_route(dependant: Dependant) -> set[tuple[Kind, str]]:
+    parts = list(_flat(dependant))
+    told = {problem for part in parts for problem in getattr(part.call, "problems", ())}
+    if any(part.body_params for part in parts):
+        told |= set(_OF_A_BODY)
+    if any(map(_has_parameters, parts)):
+        told |= set(_OF_PARAMETERS)
+    return told | set(_OF_EVERY_ROUTE)
+
+
+def _has_parameters(part: Dependant) -> bool:
+    return bool(part.path_params or part.query_params or part.header_params or part.cookie_params)
+
+
+def _flat(dependant: Dependant) -> Iterator[Dependant]:
+    yield dependant
+    for inner in dependant.dependencies:
+        yield from _flat(inner)
+
+
+def _responses(told: Iterable[tuple[Kind, str]]) -> dict[str, Any]:
+    """One entry a status: OpenAPI knows no others."""
+    by_status: dict[int, list[tuple[Kind, str]]] = {}
+    for kind, code in sorted(told, key=lambda one: one[1]):
+        by_status.setdefault(STATUS[kind], []).append((kind, code))
+    return {
+        str(status): {
+            "description": f"{TITLES[found[0][0]]}: {', '.join(f'`{code}`' for _, code in found)}.",
+            "content": {MEDIA_TYPE: {"schema": _SCHEMA}},
+            "x-problem-codes": [code for _, code in found],
+        }
+        for status, found in sorted(by_status.items())
+    }
