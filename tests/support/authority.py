@@ -3,6 +3,7 @@
 import ipaddress
 import ssl
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -105,6 +106,20 @@ class Authority:
             )
             .sign(self._key, hashes.SHA256())
         )
+
+
+@dataclass(frozen=True)
+class Authorities:
+    """The one that everybody here trusts, with one certificate revoked, and one that nobody does."""
+
+    folder: Path
+    trusted: Authority
+    other: Authority
+    revoked: tuple[Path, Path]
+    revocations: Path
+
+    def issue(self, name: str, **options) -> tuple[Path, Path]:
+        return self.trusted.issue(name, **options)
 
 
 def _general_name(host: str) -> x509.GeneralName:

@@ -1,10 +1,9 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.support.authority import Authority
+from tests.support.authority import Authorities, Authority
 from tests.support.own_servers import POSTGRES_TLS, OwnPooler, OwnServer, own_pooler, own_postgres
 
 
@@ -18,20 +17,6 @@ async def postgres() -> AsyncIterator[OwnServer]:
 async def pooler(postgres) -> AsyncIterator[OwnPooler]:
     async with own_pooler(postgres) as server:
         yield server
-
-
-@dataclass(frozen=True)
-class Authorities:
-    """The one that everybody here trusts, with one certificate revoked, and one that nobody does."""
-
-    folder: Path
-    trusted: Authority
-    other: Authority
-    revoked: tuple[Path, Path]
-    revocations: Path
-
-    def issue(self, name: str, **options) -> tuple[Path, Path]:
-        return self.trusted.issue(name, **options)
 
 
 @pytest.fixture(scope="session")

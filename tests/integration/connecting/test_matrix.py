@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from common.postgres.tls import SSL_MODES
-from tests.integration.tls.conftest import Authorities
+from tests.support.authority import Authorities
 from tests.support.outcomes import ours, psql
 from tests.support.own_servers import OwnPooler, OwnServer
 
