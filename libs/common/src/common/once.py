@@ -98,6 +98,7 @@ class Once:
         return await self._flights.run(asked, lambda: self._do(work))
 
     async def close(self) -> None:
+        await self._flights.close()
         while self._background:
             await asyncio.wait(self._background)
 

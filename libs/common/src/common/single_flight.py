@@ -54,6 +54,11 @@ class SingleFlight:
             raise unavailable("work.cancelled", "The work was stopped before it was done.")
         return flight.task.result()
 
+    async def close(self) -> None:
+        """When everything that was begun has ended."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
     def _start(self, key: Hashable, work: Callable[[], Awaitable[T]]) -> _Flight:
         async def fly() -> T:
             return await work()
