@@ -42,6 +42,15 @@ class TestRoutes:
         response = await gateway.get("/api/v1/health")
 
         assert response.json() == {"status": "ok", "part": "gateway"}
+        assert (await gateway.head("/api/v1/health")).status_code == 200
+
+    @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+    @pytest.mark.parametrize("path", ["/api/v1/health", "/docs"])
+    async def test_the_gateway_s_own_are_read_only(self, gateway, method, path):
+        response = await gateway.request(method, path)
+
+        assert_problem(response, 405, "method.not_allowed")
+        assert response.headers["allow"] == "GET, HEAD"
 
     @pytest.mark.parametrize(
         "path",

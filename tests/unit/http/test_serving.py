@@ -8,6 +8,7 @@ import httpx
 import pytest
 from fastapi import APIRouter
 
+from common.http import connections
 from common.http.app import create_app
 from common.http.connections import common_name
 from common.http.internal import Operator, caller
@@ -15,7 +16,7 @@ from common.http.serving import Listener, PortTakenError, Serving
 from common.http.tls import internal_client_tls, internal_server_tls
 from tests.support.authority import Authority
 from tests.support.listening import served
-from tests.support.waiting import eventually, happens
+from tests.support.waiting import eventually, happens, throughout
 
 PATIENCE_SECONDS = 5
 """Half a second on a quiet machine; a caller who is waited for keeps the server ten seconds at least."""
@@ -189,6 +190,45 @@ class TestWhatIsNoSaneHttp:
         answers = [await client.get("/now", headers=large) for _ in range(4)]
 
         assert [answer.status_code for answer in answers] == [200] * 4
+
+
+class TestASlowCaller:
+    """Bytes that come one by one are no reason to keep a connection."""
+
+    @pytest.fixture(autouse=True)
+    def _hurried(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
+
+    async def test_who_says_nothing_is_hung_up_on(self, serving: Serving):
+        reader, writer = await asyncio.open_connection("127.0.0.1", serving.port("public"))
+
+        assert await reader.read() == b""
+        writer.close()
+
+    @pytest.mark.parametrize("before", [b"", b"GET /now HTTP/1.1\r\nHost: x\r\n\r\n"])
+    async def test_who_does_not_finish_the_head_is_answered_400(self, serving: Serving, before: bytes):
+        reader, writer = await asyncio.open_connection("127.0.0.1", serving.port("public"))
+        writer.write(before + b"GET /now HTTP/1.1\r\nX-Slow: ")
+
+        answer = await reader.read()
+
+        writer.close()
+        assert answer.count(b"HTTP/1.1 ") == 1 + bool(before)
+        assert b"HTTP/1.1 400 " in answer
+
+    async def test_of_an_answer_is_waited_for(self, gate: Gate, serving: Serving, client: httpx.AsyncClient):
+        asked = asyncio.create_task(client.get("/wait"))
+        await happens(gate.entered)
+        await throughout(lambda: not asked.done(), seconds=0.4)
+        gate.open.set()
+
+        assert (await asked).json() == "done"
+
+    async def test_between_requests_is_kept(self, serving: Serving, client: httpx.AsyncClient):
+        await client.get("/now")
+        await throughout(lambda: len(serving._servers["public"].server_state.connections) == 1, seconds=0.4)
+
+        assert (await client.get("/now")).status_code == 200
 
 
 class TestListening:

@@ -19,6 +19,7 @@ class Refusal:
     title: str
     detail: str
     retry_after_seconds: int | None = None
+    allow: str | None = None
 
 
 REFUSALS = (
@@ -31,10 +32,19 @@ REFUSALS = (
     ),
     Refusal(
         status=404,
-        causes=(403, 404, 405),
+        causes=(403, 404),
         code="route.not_found",
         title=TITLES[Kind.NOT_FOUND],
         detail="There is no such path.",
+    ),
+    Refusal(
+        status=405,
+        causes=(405,),
+        code="method.not_allowed",
+        title=TITLES[Kind.METHOD_NOT_ALLOWED],
+        detail="This path does not take the method; Allow names those that it takes.",
+        # of what nginx answers by itself: its health and the pages of the documentation
+        allow="GET, HEAD",
     ),
     Refusal(
         status=413,
@@ -142,6 +152,8 @@ def _problem(refusal: Refusal) -> str:
     ]
     if refusal.retry_after_seconds is not None:
         headers.append(f"add_header Retry-After {refusal.retry_after_seconds} always;")
+    if refusal.allow is not None:
+        headers.append(f'add_header Allow "{refusal.allow}" always;')
     causes = " ".join(str(cause) for cause in refusal.causes)
     lines = [
         "internal;",

@@ -21,6 +21,8 @@ HANG_UP = "quartet.hang_up"
 
 MOST_HEAD_BYTES = 65_536
 """Of a request's line and headers together; the parser itself would collect them without end."""
+HEAD_SECONDS = 20.0
+"""Until they are complete, from the connection or, on one that was kept, from their first byte."""
 
 
 class Connections(ServerState):
@@ -56,12 +58,14 @@ class Connection(HttpToolsProtocol):
     server_state: Connections
     _peer: str | None = None
     _head_bytes: int | None = 0
-    """Of the head that is coming in; None once it is complete."""
+    """Of the head that is coming in, at least; None once it is complete."""
+    _late: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast("asyncio.Transport", transport))
         certificate = cast("dict[str, Any] | None", transport.get_extra_info("peercert"))
         self._peer = common_name(certificate) if certificate else None
+        self._late = self.loop.call_later(HEAD_SECONDS, self._too_late)
         if self.server_state.closed:
             # Accepted just before the listener closed: what was asked already is still answered.
             self.loop.call_later(HANG_UP_SECONDS, self.shutdown)
@@ -70,17 +74,22 @@ class Connection(HttpToolsProtocol):
         if self._head_bytes is not None:
             self._head_bytes += len(data)
         super().data_received(data)
-        if self._head_bytes is not None and self._head_bytes > MOST_HEAD_BYTES:
+        if self._head_bytes is None:
+            return
+        if self._head_bytes > MOST_HEAD_BYTES:
             self.send_400_response("")
+        elif self._late is None:
+            self._late = self.loop.call_later(HEAD_SECONDS, self._too_late)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._head_bytes = self._head_bytes or 0
+        self._head_bytes = self._head_bytes or 1
         self.scope[PEER] = self._peer  # type: ignore[typeddict-unknown-key] - ours
         self.scope[HANG_UP] = self.transport.abort  # type: ignore[typeddict-unknown-key] - ours
 
     def on_headers_complete(self) -> None:
         self._head_bytes = None
+        self._in_time()
         super().on_headers_complete()
         if self.server_state.leaving:
             self.cycle.keep_alive = False
@@ -94,8 +103,22 @@ class Connection(HttpToolsProtocol):
         self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._in_time()
         super().connection_lost(exc)
         self.server_state.changed()
+
+    def _in_time(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _too_late(self) -> None:
+        """Whoever sends a byte now and then would keep a connection for ever."""
+        self._late = None
+        if self._head_bytes:
+            self.send_400_response("")
+        else:
+            self.transport.close()
 
     def shutdown(self) -> None:
         cycle = cast("RequestResponseCycle | None", self.cycle)
