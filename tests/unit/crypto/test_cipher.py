@@ -1,16 +1,10 @@
-import base64
-
 import pytest
-from pydantic import SecretStr
 
-from common.crypto import CannotOpenError, Cipher, UnusableKeyError, key_id_of
+from common.crypto import CannotOpenError, Cipher, key_id_of
+from common.crypto.cipher import header_of
 
 OLD, NEW = bytes(range(32)), bytes(range(32, 64))
 PLACE = ("connections", "42", "refresh_token")
-
-
-def setting(key: bytes) -> SecretStr:
-    return SecretStr(base64.b64encode(key).decode())
 
 
 @pytest.fixture
@@ -77,29 +71,16 @@ class TestRotation:
             cipher.open(sealed, place=PLACE)
 
 
-class TestKeys:
-    def test_of_development_are_refused_in_production(self):
-        keys = {"dev-1": setting(NEW)}
+class TestNonces:
+    def test_are_all_different(self, cipher: Cipher):
+        header = len(header_of("2026-11"))
+        sealed = (cipher.seal(b"", place=PLACE) for _ in range(20_000))
 
-        Cipher.from_settings(keys, active="dev-1", environment="development")
-        with pytest.raises(UnusableKeyError, match="dev-1"):
-            Cipher.from_settings(keys, active="dev-1", environment="production")
+        assert len({one[header : header + 12] for one in sealed}) == 20_000
 
-    def test_without_randomness_are_refused_in_production(self):
-        with pytest.raises(UnusableKeyError):
-            Cipher.from_settings({"2026": setting(b"a" * 32)}, active="2026", environment="production")
 
-    @pytest.mark.parametrize(
-        ("keys", "active"),
-        [
-            ({"a": SecretStr("not base64!")}, "a"),
-            ({"a": setting(b"short")}, "a"),
-            ({"a": setting(NEW)}, "b"),
-            ({"": setting(NEW)}, ""),
-        ],
-    )
-    def test_that_do_not_fit_are_refused_without_being_shown(self, keys: dict[str, SecretStr], active: str):
-        with pytest.raises(UnusableKeyError) as refusal:
-            Cipher.from_settings(keys, active=active, environment="development")
-
-        assert all(key.get_secret_value() not in str(refusal.value) for key in keys.values())
+class TestRing:
+    @pytest.mark.parametrize("length", [0, 16, 24, 31, 33])
+    def test_takes_no_key_of_another_length(self, length: int):
+        with pytest.raises(ValueError, match="32 bytes"):
+            Cipher({"short": bytes(length)}, active="short")

@@ -1,15 +1,10 @@
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel, SecretStr
 
+from common.crypto import KeysSettings
 from common.settings import ApiSettings
 from common.settings_errors import EXIT_CODE, load
-
-
-class KeysSettings(BaseModel):
-    encryption: dict[str, SecretStr]
-    active: str
 
 
 class WithKeys(ApiSettings):
@@ -74,9 +69,7 @@ class TestSettings:
 
         told.about("HTTP_PORT", "KEYS_ACTIVE")
 
-    def test_that_sign_cursors_are_asked_for_in_production(
-        self, environment: pytest.MonkeyPatch, told: Told
-    ):
+    def test_that_sign_cursors_are_asked_for_in_production(self, environment: pytest.MonkeyPatch, told: Told):
         """Without any, each replica would refuse the cursors of the others."""
         environment.delenv("HTTP_CURSOR_KEYS")
 

@@ -96,13 +96,13 @@ class TestProcessEnvironment:
     def test_gives_auth_alone_the_key_that_seals_fields(self, stack: Stack, environment):
         environment(stack.process_environment("auth", "api"))
 
-        assert AuthApiSettings().keys.active in AuthApiSettings().keys.encryption
+        assert AuthApiSettings().keys.cipher("test").active == "local-1"
         assert not any(name.startswith("KEYS_") for name in stack.process_environment("chat", "api"))
 
     def test_of_auths_worker_has_the_key_too(self, stack: Stack, environment):
         environment(stack.process_environment("auth", "worker"))
 
-        assert AuthWorkerSettings().keys.active in AuthWorkerSettings().keys.encryption
+        assert AuthWorkerSettings().keys.cipher("test").active == "local-1"
 
     def test_of_a_test_worker_touches_only_what_is_set_apart_for_it(self, test_stack: Stack):
         environment = test_stack.process_environment("auth", "worker", "gw3")

@@ -11,15 +11,12 @@ from auth_service.usecases.signing_keys import SigningKeys
 from common.clock import utc_now
 from common.composition.api import Api, run_api
 from common.composition.foundation import Foundation
-from common.crypto import Cipher
 from common.ids import new_id
 
 
 @asynccontextmanager
 async def resources(base: Foundation, settings: AuthApiSettings) -> AsyncGenerator[Resources]:
-    cipher = Cipher.from_settings(
-        settings.keys.encryption, active=settings.keys.active, environment=settings.environment
-    )
+    cipher = settings.keys.cipher(settings.environment)
     hashing = Hashing(
         Passwords(HashingCost()), at_once=settings.hashing.at_once, waiting=settings.hashing.waiting
     )

@@ -5,16 +5,12 @@ from auth_service.storage.tables import HEAD
 from auth_service.usecases.signing_keys import ensure_signing_key
 from common.composition.foundation import Foundation
 from common.composition.worker import Worker, run_worker
-from common.crypto import Cipher
 
 _log = structlog.get_logger("signing_keys")
 
 
 async def make_first_signing_key(base: Foundation, settings: AuthWorkerSettings) -> None:
-    cipher = Cipher.from_settings(
-        settings.keys.encryption, active=settings.keys.active, environment=settings.environment
-    )
-    if await ensure_signing_key(base.database, cipher):
+    if await ensure_signing_key(base.database, settings.keys.cipher(settings.environment)):
         _log.info("signing_keys.made_first")
 
 

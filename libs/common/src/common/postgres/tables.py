@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 import sqlalchemy as sa
 
+from common.crypto.columns import SealedColumn
 from common.postgres.common_tables import new_metadata
 from common.postgres.context import Context
 
@@ -97,6 +98,8 @@ class Schema:
     service: str
     own: tuple[TableAccess, ...] = ()
     metadata: sa.MetaData = field(default_factory=new_metadata)
+    sealed: tuple[SealedColumn, ...] = ()
+    """The columns that hold sealed values; a rotation of keys finds them here."""
 
     @property
     def tables(self) -> tuple[TableAccess, ...]:

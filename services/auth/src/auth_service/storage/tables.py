@@ -2,6 +2,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB
 
 from auth_service.storage.access import OWN
+from common.crypto import SealedColumn
 from common.postgres.common_tables import new_metadata, text, timestamp, uuid
 from common.postgres.tables import Schema
 
@@ -150,7 +151,9 @@ sa.Table(
     timestamp("created_at", default_now=True),
 )
 
-SCHEMA = Schema("auth", own=OWN, metadata=metadata)
+PRIVATE_SEALED = SealedColumn("signing_keys", "private_sealed", row="kid", row_type="text")
+
+SCHEMA = Schema("auth", own=OWN, metadata=metadata, sealed=(PRIVATE_SEALED,))
 
 HEAD = "auth_0003"
 """The oldest revision that this code works with; readiness compares it with the database's."""

@@ -6,6 +6,7 @@ from typing import Any
 from joserfc.jwk import ECKey
 
 from auth_service.storage.signing_keys import SigningKeyRow, insert_first_signing_key, read_signing_keys
+from auth_service.storage.tables import PRIVATE_SEALED
 from common.crypto import Cipher
 from common.postgres.context import Context
 from common.postgres.engine import Database
@@ -18,7 +19,7 @@ async def ensure_signing_key(database: Database, cipher: Cipher) -> bool:
         kid=key.kid or "",
         public_jwk=dict(key.as_dict(private=False)),
         private_sealed=cipher.seal(
-            json.dumps(key.as_dict(private=True)).encode(), place=_place(key.kid or "")
+            json.dumps(key.as_dict(private=True)).encode(), place=PRIVATE_SEALED.place(key.kid)
         ),
         state="active",
     )
@@ -50,9 +51,5 @@ class SigningKeys:
     def _open(self, row: SigningKeyRow) -> ECKey | None:
         if row.private_sealed is None:
             return None
-        return ECKey.import_key(json.loads(self._cipher.open(row.private_sealed, place=_place(row.kid))))
-
-
-def _place(kid: str) -> tuple[str, str, str]:
-    """What is sealed for one row and column cannot be opened in another's place."""
-    return ("signing_keys", kid, "private_sealed")
+        place = PRIVATE_SEALED.place(row.kid)
+        return ECKey.import_key(json.loads(self._cipher.open(row.private_sealed, place=place)))

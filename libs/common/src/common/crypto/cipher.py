@@ -1,77 +1,54 @@
 """Sealing of what a database must hold and may not read: AES-256-GCM, with the key's id beside the text."""
 
-import base64
-import binascii
 import os
 import struct
-from collections.abc import Mapping
-from typing import Self
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from pydantic import SecretStr
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from common.settings import Environment
+from common.crypto.columns import Place
 
-Place = tuple[str, str, str]
-"""Table, row and column: what is sealed for one place does not open in another."""
-
-DEVELOPMENT_KEY = "dev"
-"""How the ids of keys begin that somebody may have seen; production refuses them."""
-
+KEY_BYTES: Final = 32
 _FORMAT = 1
 _NONCE_BYTES = 12
-_KEY_BYTES = 32
+"""Random: after 2³² seals under one key the chance that one has come twice is 2⁻³³."""
 
 
 class CannotOpenError(Exception):
     """The sealed bytes were changed, belong to another place, or name a key that is not there."""
 
 
-class UnusableKeyError(ValueError):
-    """A key must not be used; says which and why, never its value."""
-
-
 class Cipher:
+    """A ring of keys: the active one seals, all of them open."""
+
     def __init__(self, keys: Mapping[str, bytes], *, active: str) -> None:
-        for key_id, key in keys.items():
-            if len(key) != _KEY_BYTES:
-                raise UnusableKeyError(f"key {key_id} has {len(key)} bytes instead of {_KEY_BYTES}")
-            if not 1 <= len(key_id.encode()) <= 255:
-                raise UnusableKeyError("the id of a key must have 1 to 255 bytes")
-        if active not in keys:
-            raise UnusableKeyError(f"the active key {active} is not among the keys")
+        if any(len(key) != KEY_BYTES for key in keys.values()):
+            # AESGCM would take a shorter one, and be weaker
+            raise ValueError(f"every key has {KEY_BYTES} bytes")
         self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
+        self._sealing = self._ciphers[active]
+        self._keys = dict(keys)
         self.active = active
 
-    @classmethod
-    def from_settings(
-        cls, encryption: Mapping[str, SecretStr], *, active: str, environment: Environment
-    ) -> Self:
-        """`encryption` is KEYS_ENCRYPTION: key ids and 32 bytes in base64."""
-        keys: dict[str, bytes] = {}
-        for key_id, value in encryption.items():
-            try:
-                keys[key_id] = base64.b64decode(value.get_secret_value(), validate=True)
-            except binascii.Error:
-                raise UnusableKeyError(f"key {key_id} is no base64") from None
-            if environment == "production" and (
-                key_id.startswith(DEVELOPMENT_KEY) or len(set(keys[key_id])) < 16
-            ):
-                raise UnusableKeyError(f"key {key_id} is one for development; make one with 32 random bytes")
-        return cls(keys, active=active)
+    @property
+    def key_ids(self) -> Sequence[str]:
+        return tuple(self._ciphers)
 
     def seal(self, text: bytes, *, place: Place) -> bytes:
-        header = _header(self.active)
+        header = header_of(self.active)
         nonce = os.urandom(_NONCE_BYTES)
-        return header + nonce + self._ciphers[self.active].encrypt(nonce, text, header + _bound(place))
+        return header + nonce + self._sealing.encrypt(nonce, text, header + _bound(place))
 
     def open(self, sealed: bytes, *, place: Place) -> bytes:
         key_id = key_id_of(sealed)
         cipher = self._ciphers.get(key_id)
         if cipher is None:
-            raise CannotOpenError(f"sealed with key {key_id}, which is not there")
-        header = _header(key_id)
+            raise CannotOpenError(f"sealed with key {key_id}, which is not there: add it to the keys")
+        header = header_of(key_id)
         nonce = sealed[len(header) : len(header) + _NONCE_BYTES]
         try:
             return cipher.decrypt(nonce, sealed[len(header) + _NONCE_BYTES :], header + _bound(place))
@@ -81,6 +58,10 @@ class Cipher:
     def is_current(self, sealed: bytes) -> bool:
         """False for what a rotation has yet to seal anew."""
         return key_id_of(sealed) == self.active
+
+    def derived(self, purpose: str) -> dict[str, bytes]:
+        """Keys for another use, by the same ids: what one use shows tells nothing about the other."""
+        return {key_id: _derive(key, purpose) for key_id, key in self._keys.items()}
 
 
 def key_id_of(sealed: bytes) -> str:
@@ -94,7 +75,8 @@ def key_id_of(sealed: bytes) -> str:
         raise CannotOpenError("not sealed by this format") from None
 
 
-def _header(key_id: str) -> bytes:
+def header_of(key_id: str) -> bytes:
+    """How everything begins that was sealed with this key."""
     encoded = key_id.encode()
     return bytes((_FORMAT, len(encoded))) + encoded
 
@@ -103,3 +85,7 @@ def _bound(place: Place) -> bytes:
     """Lengths are part of it, so that no two places give the same bytes."""
     parts = [part.encode() for part in place]
     return b"".join(struct.pack(">I", len(part)) + part for part in parts)
+
+
+def _derive(key: bytes, purpose: str) -> bytes:
+    return HKDF(SHA256(), length=KEY_BYTES, salt=None, info=purpose.encode()).derive(key)
