@@ -17,6 +17,7 @@ PUBLIC = {
     # whoever has no token yet
     "POST /api/v1/auth/register",
     "POST /api/v1/auth/login",
+    "POST /api/v1/auth/token/refresh",
     # public keys
     "GET /.well-known/jwks.json",
     # whether a service is well, without anything about its users

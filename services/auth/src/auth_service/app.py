@@ -1,12 +1,14 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from auth_service.api import jwks, login, register
+from auth_service.api import jwks, login, refresh, register
 from auth_service.api.resources import Resources
+from auth_service.domain.macs import Macs
 from auth_service.domain.passwords import HashingCost, Passwords
 from auth_service.settings import AuthApiSettings
 from auth_service.storage.tables import HEAD
 from auth_service.usecases.hashing import Hashing
+from auth_service.usecases.issue_tokens import TokenIssuer
 from auth_service.usecases.signing_keys import SigningKeys
 from common.clock import utc_now
 from common.composition.api import Api, run_api
@@ -17,6 +19,8 @@ from common.ids import new_id
 @asynccontextmanager
 async def resources(base: Foundation, settings: AuthApiSettings) -> AsyncGenerator[Resources]:
     cipher = settings.keys.cipher(settings.environment)
+    macs = Macs(settings.keys.ring(settings.environment), active=settings.keys.active)
+    signing_keys = SigningKeys(base.database, cipher)
     hashing = Hashing(
         Passwords(HashingCost()), at_once=settings.hashing.at_once, waiting=settings.hashing.waiting
     )
@@ -24,9 +28,12 @@ async def resources(base: Foundation, settings: AuthApiSettings) -> AsyncGenerat
         yield Resources(
             database=base.database,
             hashing=hashing,
-            signing_keys=SigningKeys(base.database, cipher),
-            issuer=settings.token.issuer,
-            audience=settings.token.audience,
+            signing_keys=signing_keys,
+            tokens=TokenIssuer(
+                signing_keys, macs, settings.token.issuer, settings.token.audience, new_id=new_id
+            ),
+            macs=macs,
+            session_limits=settings.sessions.limits,
             new_id=new_id,
             clock=utc_now,
         )
@@ -38,7 +45,7 @@ API = Api(
     service="auth",
     title="Quartet auth",
     head=HEAD,
-    routers=(register.router, login.router),
+    routers=(register.router, login.router, refresh.router),
     root_routers=(jwks.router,),
     resources=resources,
 )

@@ -1,5 +1,8 @@
+from datetime import timedelta
+
 from pydantic import BaseModel, Field, PositiveInt
 
+from auth_service.domain.sessions import SessionLimits
 from common.crypto import KeysSettings
 from common.settings import ApiSettings, WorkerSettings
 
@@ -9,9 +12,25 @@ class HashingSettings(BaseModel):
     waiting: PositiveInt = 64
 
 
+class SessionSettings(BaseModel):
+    idle_days: PositiveInt = 30
+    """A session that is not refreshed for so long ends."""
+    absolute_days: PositiveInt = 180
+    """A session ends at last, however busy it is."""
+    most: PositiveInt = 50
+    """Of one user; one more ends the one that was not seen for longest."""
+
+    @property
+    def limits(self) -> SessionLimits:
+        return SessionLimits(
+            idle=timedelta(days=self.idle_days), absolute=timedelta(days=self.absolute_days), most=self.most
+        )
+
+
 class AuthApiSettings(ApiSettings):
     keys: KeysSettings
     hashing: HashingSettings = Field(default_factory=HashingSettings)
+    sessions: SessionSettings = Field(default_factory=SessionSettings)
 
 
 class AuthWorkerSettings(WorkerSettings):

@@ -3,7 +3,10 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from auth_service.domain.macs import Macs
+from auth_service.domain.sessions import SessionLimits
 from auth_service.usecases.hashing import Hashing
+from auth_service.usecases.issue_tokens import TokenIssuer
 from auth_service.usecases.signing_keys import SigningKeys
 from common.clock import Clock
 from common.errors import Kind
@@ -19,8 +22,9 @@ class Resources:
     database: Database
     hashing: Hashing
     signing_keys: SigningKeys
-    issuer: str
-    audience: str
+    tokens: TokenIssuer
+    macs: Macs
+    session_limits: SessionLimits
     new_id: NewId
     clock: Clock
 

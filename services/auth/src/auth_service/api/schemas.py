@@ -1,5 +1,6 @@
 import zoneinfo
 from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -90,15 +91,25 @@ class LoginRequest(BaseModel):
     password: Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS), _storable] = Field(
         description="As it was chosen."
     )
-    device_label: Annotated[str, Field(max_length=100), _storable] | None = Field(
-        default=None, description="What the user calls this device. Not kept yet."
+    device_label: Annotated[str, Field(min_length=1, max_length=100), _storable] | None = Field(
+        default=None, description="What the user calls this device; the list of sessions shows it."
     )
 
 
-class LoginAnswer(BaseModel):
+class RefreshRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    refresh_token: Annotated[str, Field(min_length=1, max_length=512)] = Field(
+        description="The newest one of the session; the one before it gets the same answer once more."
+    )
+
+
+class TokenAnswer(BaseModel):
     access_token: str = Field(description="A JWT for `Authorization: Bearer`; its signature is ES256.")
     token_type: Literal["Bearer"] = Field(default="Bearer", description="How the token is sent.")
-    expires_in: int = Field(description="Seconds until the token ends.")
+    expires_in: int = Field(description="Seconds until the access token ends.")
+    refresh_token: str = Field(description="For `/token/refresh`; it is replaced with every use.")
+    session_id: UUID = Field(description="The session that both tokens belong to.")
 
 
 def address(text: str) -> EmailAddress:

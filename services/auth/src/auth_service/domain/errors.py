@@ -15,3 +15,21 @@ def hashing_busy() -> QuartetError:
 
 def signing_key_missing() -> QuartetError:
     return unavailable("auth.signing_key_missing", "The service is still starting; try again shortly.")
+
+
+def refresh_token_invalid() -> QuartetError:
+    return QuartetError(
+        "refresh_token.invalid", "This is no refresh token that was issued here.", kind=Kind.UNAUTHENTICATED
+    )
+
+
+def refresh_token_reused() -> QuartetError:
+    return QuartetError(
+        "refresh_token.reused",
+        "An older refresh token was presented, so somebody has a copy of it: the session has been ended.",
+        kind=Kind.UNAUTHENTICATED,
+    )
+
+
+def session_ended() -> QuartetError:
+    return QuartetError("session.ended", "The session has ended; sign in again.", kind=Kind.UNAUTHENTICATED)

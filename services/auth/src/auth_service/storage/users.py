@@ -43,3 +43,11 @@ async def read_password_hash(tx: Transaction, *, user_id: UUID) -> str | None:
         sa.text("SELECT hashed_password FROM users WHERE id = :user_id AND is_active"), {"user_id": user_id}
     )
     return found.scalar_one_or_none()
+
+
+async def read_role(tx: Transaction, *, user_id: UUID) -> str | None:
+    """None for an account that is not active."""
+    found = await tx.execute(
+        sa.text("SELECT role FROM users WHERE id = :user_id AND is_active"), {"user_id": user_id}
+    )
+    return found.scalar_one_or_none()

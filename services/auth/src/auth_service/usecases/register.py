@@ -3,6 +3,7 @@ from datetime import datetime
 from uuid import UUID
 
 from auth_service.domain.email import EmailAddress
+from auth_service.storage.login_stats import begin_counting
 from auth_service.storage.users import NewUser, insert_user
 from auth_service.usecases.hashing import Hashing
 from common.contracts.auth import UserRegistered
@@ -42,6 +43,7 @@ async def register(
             language=registration.language,
         )
         if await insert_user(tx, user):
+            await begin_counting(tx, user_id=user_id)
             await record(tx, _registered(user, event_id=event_id, now=now))
 
 

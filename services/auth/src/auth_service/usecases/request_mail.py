@@ -20,7 +20,7 @@ class Mail(StrEnum):
 
 
 async def request_mail(tx: Transaction, mail: Mail, *, user_id: UUID, about: UUID) -> None:
-    """Sent by a job that is made in this transaction; `about` is the link, or whatever else it is told of once.
+    """Sent by a job that is made in this transaction; `about` is the link, or what else it is told of.
 
     Only ids are stored: address, language and the link's token are looked up and derived when it is sent.
     """

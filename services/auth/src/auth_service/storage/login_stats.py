@@ -1,0 +1,25 @@
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from common.postgres.engine import Transaction
+
+
+async def begin_counting(tx: Transaction, *, user_id: UUID) -> None:
+    """In the transaction that makes the user."""
+    await tx.execute(
+        sa.text("INSERT INTO login_stats (user_id) VALUES (:user_id) ON CONFLICT DO NOTHING"),
+        {"user_id": user_id},
+    )
+
+
+async def count_login(tx: Transaction, *, user_id: UUID, now: datetime) -> None:
+    await tx.execute(
+        sa.text("""
+            UPDATE login_stats
+            SET login_count = login_count + 1, last_login_at = :now, failed_login_attempts = 0
+            WHERE user_id = :user_id
+        """),
+        {"user_id": user_id, "now": now},
+    )
