@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import unavailable
-from common.http import sse
 from common.http.app import create_app
 from common.http.permissions import CurrentUser
 from common.http.resources import UseStreams
@@ -288,13 +287,12 @@ class TestACallerWhoDoesNotRead:
         writer.close()
         assert b'event: reconnect\ndata: {"reason": "too_slow"}' in received
 
-    async def test_is_hung_up_on_after_a_while(
-        self, serving: Serving, feed: Feed, monkeypatch: pytest.MonkeyPatch
-    ):
-        monkeypatch.setattr(sse, "STALLED_SECONDS", 0.2)
+    async def test_is_hung_up_on_after_a_while(self, serving: Serving, feed: Feed):
         _, writer = await self.connect(serving)
+        outlet = await self.fill(feed)
+        assert outlet.is_sending
 
-        await self.fill(feed)
+        feed.streams.tick(asyncio.get_running_loop().time() + 31, datetime.now(UTC))
 
         await eventually(lambda: len(feed.streams) == 0)
         writer.close()

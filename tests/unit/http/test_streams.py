@@ -1,6 +1,6 @@
 import asyncio
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -16,6 +16,10 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 def caller(user_id: UUID | None = None, *, expires_at: datetime = NOON + timedelta(minutes=10)) -> Principal:
     return Principal(user_id or new_id(), new_id(), expires_at)
+
+
+def open_for(streams: Streams, principal: Principal | None = None) -> AbstractContextManager[Outlet]:
+    return streams.outlet(principal or caller(), hang_up=lambda: None)
 
 
 def event(text: str, position: int | None = None) -> StreamEvent:
@@ -34,7 +38,7 @@ async def streams(revoked: set[UUID]) -> Streams:
 
 @pytest.fixture
 async def outlet(streams: Streams) -> Iterator[Outlet]:
-    with streams.outlet(caller()) as opened:
+    with open_for(streams) as opened:
         yield opened
 
 
@@ -121,8 +125,19 @@ class TestTheStreams:
 
         assert await outlet.take() == b"a"
 
+    async def test_hang_up_on_who_takes_nothing(self, streams: Streams):
+        hung_up: list[bool] = []
+        with streams.outlet(caller(), hang_up=lambda: hung_up.append(True)) as outlet:
+            outlet.is_sending = True
+            self.tick(streams, 29)
+            patient = not hung_up
+            self.tick(streams, 31)
+
+        assert patient
+        assert hung_up == [True]
+
     async def test_end_with_their_session(self, streams: Streams, outlet: Outlet, revoked: set[UUID]):
-        with streams.outlet(caller()) as another:
+        with open_for(streams) as another:
             revoked.add(outlet.principal.session_id)
             self.tick(streams)
 
@@ -137,11 +152,11 @@ class TestTheStreams:
     async def test_send_everybody_elsewhere_when_the_process_leaves(self, streams: Streams, outlet: Outlet):
         streams.leave()
 
-        with streams.outlet(caller()) as late:
+        with open_for(streams) as late:
             assert (outlet.ended, late.ended) == ("leaving", "leaving")
 
     async def test_are_forgotten_when_they_end(self, streams: Streams):
-        with streams.outlet(caller()):
+        with open_for(streams):
             assert len(streams) == 1
 
         assert len(streams) == 0
@@ -150,13 +165,13 @@ class TestTheStreams:
         ada = new_id()
         with ExitStack() as opened:
             for _ in range(MOST_OF_A_USER):
-                opened.enter_context(streams.outlet(caller(ada)))
+                opened.enter_context(open_for(streams, caller(ada)))
 
-            with pytest.raises(QuartetError, match=r"streams\.too_many"), streams.outlet(caller(ada)):
+            with pytest.raises(QuartetError, match=r"streams\.too_many"), open_for(streams, caller(ada)):
                 pass
-            with streams.outlet(caller()):
+            with open_for(streams):
                 pass
-        with streams.outlet(caller(ada)):
+        with open_for(streams, caller(ada)):
             assert len(streams) == 1
 
     async def test_call_back_spread_over_seconds(self, revoked: set[UUID]):

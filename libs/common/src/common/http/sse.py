@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Final
 
-import structlog
 from fastapi import Depends, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -16,10 +15,6 @@ from common.http.principals import Principal
 from common.http.streams import End, Outlet, StreamEvent, Streams
 from common.http.validation import malformed
 
-_log = structlog.get_logger("streams")
-
-STALLED_SECONDS: Final = 30.0
-"""A caller who takes nothing for this long is hung up on."""
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")
 _ID = re.compile(r"[\x21-\x7e]{1,256}")
 _HEADERS: Final[Mapping[str, str]] = {
@@ -59,57 +54,45 @@ class EventStream(Response):
         self._source = source
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._streams.outlet(self._principal) as outlet:
+        with self._streams.outlet(self._principal, hang_up=scope[HANG_UP]) as outlet:
             # before the first byte: what fails here is still answered with a problem
             async with self._source(outlet) as past:
                 gone = asyncio.create_task(_until_gone(receive, outlet))
                 try:
-                    await self._stream(_Sending(send, outlet), past, outlet)
-                except TimeoutError:
-                    _log.info("stream.stalled", seconds=STALLED_SECONDS)
-                    outlet.end("gone")
-                    hang_up: Callable[[], object] = scope[HANG_UP]
-                    hang_up()
-                    await gone
+                    await send(
+                        {
+                            "type": "http.response.start",
+                            "status": self.status_code,
+                            "headers": self.raw_headers,
+                        }
+                    )
+                    await self._stream(send, past, outlet)
                 finally:
                     gone.cancel()
 
-    async def _stream(self, sending: "_Sending", past: AsyncIterator[StreamEvent], outlet: Outlet) -> None:
-        await sending.begin(self.status_code, self.raw_headers)
-        retry = self._streams.retry_milliseconds
-        await sending.body(b"retry: %d\n\n" % retry)
+    async def _stream(self, send: Send, past: AsyncIterator[StreamEvent], outlet: Outlet) -> None:
+        await _send(send, outlet, b"retry: %d\n\n" % self._streams.retry_milliseconds)
         async for event in past:
             if outlet.ended is not None:
                 break
             outlet.replayed(event)
-            await sending.body(event.encoded)
+            await _send(send, outlet, event.encoded)
         while (content := await outlet.take()) is not None:
-            await sending.body(content)
-        await sending.body(farewell(outlet.ended or "finished"), more=False)
+            await _send(send, outlet, content)
+        await _send(send, outlet, farewell(outlet.ended or "finished"), more=False)
+
+
+async def _send(send: Send, outlet: Outlet, content: bytes, *, more: bool = True) -> None:
+    """Waits until most of what was sent before was taken; who never takes it is hung up on."""
+    now = asyncio.get_running_loop().time
+    outlet.last_at, outlet.is_sending = now(), True
+    await send({"type": "http.response.body", "body": content, "more_body": more})
+    outlet.last_at, outlet.is_sending = now(), False
 
 
 def farewell(why: End) -> bytes:
     """`end` is for good; after `reconnect` the caller comes back with `Last-Event-ID` and misses nothing."""
     return encode(f'{{"reason": "{why}"}}', name="end" if why in _FOR_GOOD else "reconnect")
-
-
-class _Sending:
-    """Waits for the caller's side to take what was sent before, but not for ever."""
-
-    __slots__ = ("_loop", "_outlet", "_send")
-
-    def __init__(self, send: Send, outlet: Outlet) -> None:
-        self._send = send
-        self._outlet = outlet
-        self._loop = asyncio.get_running_loop()
-
-    async def begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
-
-    async def body(self, content: bytes, *, more: bool = True) -> None:
-        async with asyncio.timeout(STALLED_SECONDS):
-            await self._send({"type": "http.response.body", "body": content, "more_body": more})
-        self._outlet.last_sent_at = self._loop.time()
 
 
 async def _until_gone(receive: Receive, outlet: Outlet) -> None:

@@ -26,6 +26,8 @@ MOST_WAITING_BYTES: Final = 131_072
 MOST_OF_A_USER: Final = 32
 HEARTBEAT: Final = b":\n\n"
 _HEARTBEAT_SECONDS: Final = 15.0
+_STALLED_SECONDS: Final = 30.0
+"""A caller who takes nothing for this long is hung up on."""
 _TICK_SECONDS: Final = 0.5
 _RETRY_MILLISECONDS: Final = (1_000, 4_000)
 """Callers come back spread over this: all of a process' at once would be the next one's flood."""
@@ -52,19 +54,16 @@ class Outlet:
     """What waits to be sent to one caller. Bounded: who does not read is sent away, not waited for."""
 
     __slots__ = (
-        "_beat",
-        "_end",
-        "_events",
-        "_sent",
-        "_waiter",
-        "_waiting_bytes",
-        "last_sent_at",
-        "principal",
+        *("_beat", "_end", "_events", "_sent", "_waiter", "_waiting_bytes"),
+        *("hang_up", "is_sending", "last_at", "principal"),
     )
 
-    def __init__(self, principal: Principal, *, now: float) -> None:
+    def __init__(self, principal: Principal, *, hang_up: Callable[[], object], now: float) -> None:
         self.principal: Final = principal
-        self.last_sent_at = now
+        self.hang_up: Final = hang_up
+        self.is_sending = False
+        self.last_at = now
+        """When it last began or ended to send."""
         self._events: list[StreamEvent] = []
         self._waiting_bytes = 0
         self._sent: int | None = None
@@ -145,11 +144,13 @@ class Streams:
         revoked: Container[UUID],
         clock: Clock = utc_now,
         heartbeat_seconds: float = _HEARTBEAT_SECONDS,
+        stalled_seconds: float = _STALLED_SECONDS,
         random: Callable[[], float] = random.random,
     ) -> None:
         self._revoked = revoked
         self._clock = clock
         self._heartbeat = heartbeat_seconds
+        self._stalled = stalled_seconds
         self._random = random
         self._open: set[Outlet] = set()
         self._of_user: Tally[UUID] = Tally()
@@ -165,8 +166,8 @@ class Streams:
         return round(shortest + self._random() * (longest - shortest))
 
     @contextmanager
-    def outlet(self, principal: Principal) -> Generator[Outlet]:
-        """Counted as open inside of the block."""
+    def outlet(self, principal: Principal, *, hang_up: Callable[[], object]) -> Generator[Outlet]:
+        """Counted as open inside of the block; `hang_up` ends a connection whose caller takes nothing."""
         user_id = principal.user_id
         if self._of_user[user_id] >= MOST_OF_A_USER:
             raise QuartetError(
@@ -175,7 +176,7 @@ class Streams:
                 kind=Kind.TOO_MANY,
                 retry_after_seconds=5,
             )
-        outlet = Outlet(principal, now=asyncio.get_running_loop().time())
+        outlet = Outlet(principal, hang_up=hang_up, now=asyncio.get_running_loop().time())
         self._open.add(outlet)
         self._of_user[user_id] += 1
         _OPEN.inc()
@@ -212,6 +213,10 @@ class Streams:
                 outlet.end("revoked")
             elif moment >= principal.expires_at:
                 outlet.end("expired")
-            elif now - outlet.last_sent_at >= self._heartbeat:
-                outlet.last_sent_at = now
+            quiet = now - outlet.last_at
+            if outlet.is_sending:
+                if quiet >= self._stalled:
+                    outlet.hang_up()
+            elif quiet >= self._heartbeat:
+                outlet.last_at = now
                 outlet.beat()
