@@ -196,8 +196,8 @@ class TestWakeAfterCommit:
 
 
 class TestConstraintViolation:
-    async def test_is_known_by_the_constraint_s_name(self, databases):
-        constraints = Constraints({"audit_log_default_pkey": Constraint("row.taken", "Taken.", "/id")})
+    async def test_is_known_by_the_constraint_s_name_though_a_partition_calls_it_otherwise(self, databases):
+        constraints = Constraints({"audit_log_pkey": Constraint("row.taken", "Taken.", "/id")})
         database = databases("auth", "worker", constraints=constraints)
 
         async def write_twice(tx) -> None:
@@ -253,6 +253,28 @@ class TestInTransaction:
 
         assert len(attempts) == 3
         assert [row["lag"] for row in await superuser.fetch("select lag from auth.heartbeats")] == [2, 2]
+
+    async def test_repeats_the_use_case_whose_commit_would_not_be_serializable(self, database, superuser):
+        await superuser.execute("insert into auth.heartbeats (process, at, lag) values ('a', now(), 1)")
+        attempts: list[str] = []
+        both_have_read = asyncio.Barrier(2)
+
+        async def use_case(tx) -> None:
+            """Each adds a row for what it counted: one after the other they would not count the same."""
+            attempts.append("one")
+            await tx.execute(sa.text("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"))
+            counted = (await tx.execute(sa.text("SELECT count(*) FROM heartbeats"))).scalar_one()
+            if len(attempts) <= 2:
+                await both_have_read.wait()
+            await tx.execute(
+                sa.text("INSERT INTO heartbeats (process, at, lag) VALUES (:process, now(), :lag)"),
+                {"process": str(new_id()), "lag": counted + 1},
+            )
+
+        await asyncio.gather(*(database.in_transaction(Context.SYSTEM, use_case) for _ in range(2)))
+
+        lags = await superuser.fetch("select lag from auth.heartbeats order by lag")
+        assert (len(attempts), [row["lag"] for row in lags]) == (3, [1, 2, 3])
 
     async def test_gives_up_after_a_few_attempts(self, database):
         attempts: list[int] = []

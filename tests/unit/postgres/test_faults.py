@@ -3,7 +3,7 @@ import pytest
 
 from common.errors import Fault, Kind
 from common.postgres import faults
-from common.postgres.constraints import NO_CONSTRAINTS, Constraint, Constraints
+from common.postgres.constraints import NO_CONSTRAINTS, Constraint, Constraints, name_at_parent
 
 
 def violation(name: str) -> asyncpg.PostgresError:
@@ -38,6 +38,26 @@ class TestConstraint:
         assert "users_email_key" in shown
         assert "insert" not in shown
         assert "ada@example.org" not in shown
+
+    @pytest.mark.parametrize(
+        ("name", "table", "at_parent"),
+        [
+            ("audit_log_y2026m11_pkey", "audit_log_y2026m11", "audit_log_pkey"),
+            ("inbox_default_pkey", "inbox_default", "inbox_pkey"),
+            ("users_email_norm_key", "users", "users_email_norm_key"),
+            ("parked_messages_key_fkey", "parked_messages", "parked_key_fkey"),
+            ("named_by_hand", "audit_log_default", "named_by_hand"),
+        ],
+    )
+    def test_of_a_partition_has_a_name_at_its_table(self, name, table, at_parent):
+        assert name_at_parent(name, table) == at_parent
+
+    def test_of_a_table_comes_before_what_it_might_be_a_partition_s(self):
+        constraints = Constraints(
+            {"parked_pkey": Constraint("wrong", "No."), "parked_keys_pkey": Constraint("right", "Yes.")}
+        )
+
+        assert constraints.error("parked_keys_pkey", table="parked_keys").code == "right"
 
 
 class TestFault:

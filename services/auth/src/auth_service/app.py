@@ -1,11 +1,12 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from auth_service.api import jwks, login, refresh, register
+from auth_service.api import jwks, login, refresh, register, sessions
 from auth_service.api.resources import Resources
 from auth_service.domain.macs import Macs
 from auth_service.domain.passwords import HashingCost, Passwords
 from auth_service.settings import AuthApiSettings
+from auth_service.storage.constraints import CONSTRAINTS
 from auth_service.storage.tables import HEAD
 from auth_service.usecases.hashing import Hashing
 from auth_service.usecases.issue_tokens import TokenIssuer
@@ -45,7 +46,8 @@ API = Api(
     service="auth",
     title="Quartet auth",
     head=HEAD,
-    routers=(register.router, login.router, refresh.router),
+    constraints=CONSTRAINTS,
+    routers=(register.router, login.router, refresh.router, sessions.router),
     root_routers=(jwks.router,),
     resources=resources,
 )

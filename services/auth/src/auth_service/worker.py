@@ -1,6 +1,7 @@
 import structlog
 
 from auth_service.settings import AuthWorkerSettings
+from auth_service.storage.constraints import CONSTRAINTS
 from auth_service.storage.tables import HEAD
 from auth_service.usecases.signing_keys import ensure_signing_key
 from common.composition.foundation import Foundation
@@ -14,7 +15,7 @@ async def make_first_signing_key(base: Foundation, settings: AuthWorkerSettings)
         _log.info("signing_keys.made_first")
 
 
-WORKER = Worker(service="auth", head=HEAD, on_start=make_first_signing_key)
+WORKER = Worker(service="auth", head=HEAD, constraints=CONSTRAINTS, on_start=make_first_signing_key)
 
 if __name__ == "__main__":
     run_worker(WORKER, AuthWorkerSettings)

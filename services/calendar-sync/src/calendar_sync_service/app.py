@@ -1,4 +1,5 @@
 from calendar_sync_service.api import categories
+from calendar_sync_service.storage.constraints import CONSTRAINTS
 from calendar_sync_service.storage.tables import HEAD
 from common.composition.api import Api, run_api
 from common.settings import ApiSettings
@@ -7,6 +8,7 @@ API: Api[ApiSettings] = Api(
     service="calendar",
     title="Quartet calendar",
     head=HEAD,
+    constraints=CONSTRAINTS,
     routers=(categories.router,),
 )
 

@@ -1,4 +1,5 @@
 from chat_service.api import usage
+from chat_service.storage.constraints import CONSTRAINTS
 from chat_service.storage.tables import HEAD
 from common.composition.api import Api, run_api
 from common.settings import ApiSettings
@@ -7,6 +8,7 @@ API: Api[ApiSettings] = Api(
     service="chat",
     title="Quartet chat",
     head=HEAD,
+    constraints=CONSTRAINTS,
     routers=(usage.router,),
 )
 

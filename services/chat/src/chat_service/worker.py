@@ -1,9 +1,12 @@
 from chat_service.consumers import build_handlers
+from chat_service.storage.constraints import CONSTRAINTS
 from chat_service.storage.tables import HEAD
 from common.composition.worker import Worker, run_worker
 from common.settings import WorkerSettings
 
-WORKER: Worker[WorkerSettings] = Worker(service="chat", head=HEAD, handlers=build_handlers)
+WORKER: Worker[WorkerSettings] = Worker(
+    service="chat", head=HEAD, constraints=CONSTRAINTS, handlers=build_handlers
+)
 
 if __name__ == "__main__":
     run_worker(WORKER, WorkerSettings)

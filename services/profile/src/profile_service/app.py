@@ -1,12 +1,14 @@
 from common.composition.api import Api, run_api
 from common.settings import ApiSettings
 from profile_service.api import me
+from profile_service.storage.constraints import CONSTRAINTS
 from profile_service.storage.tables import HEAD
 
 API: Api[ApiSettings] = Api(
     service="profile",
     title="Quartet profile",
     head=HEAD,
+    constraints=CONSTRAINTS,
     routers=(me.router,),
 )
 

@@ -69,8 +69,8 @@ def translated(
         return _bug("database.transaction_aborted", "A failed statement's error was swallowed.")
     cause = driver_error(error)
     if isinstance(cause, asyncpg.IntegrityConstraintViolationError):
-        name: str | None = getattr(cause, "constraint_name", None)
-        return constraints.error(name) or _unknown_constraint(cause)
+        name, table = getattr(cause, "constraint_name", None), getattr(cause, "table_name", None)
+        return constraints.error(name, table=table) or _unknown_constraint(cause)
     if isinstance(cause, asyncpg.DataError) and not isinstance(cause, asyncpg.InvalidParameterValueError):
         return QuartetError("database.bad_value", "A value cannot be stored.", kind=Kind.INVALID)
     return _of_the_server(cause, closed=closed)
