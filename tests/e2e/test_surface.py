@@ -1,3 +1,4 @@
+from importlib import import_module
 from uuid import uuid4
 
 import httpx
@@ -6,6 +7,7 @@ import pytest
 from common.contracts.topics import SERVICES, heard_by
 from quartet_cli.stack import Stack
 from tests.support.cli import quartet
+from tests.support.repository import SERVICE_PACKAGES
 from tests.support.tls import client_context
 
 OPERATED = [
@@ -13,6 +15,10 @@ OPERATED = [
     # who listens to nobody parks nothing
     *((service, "/internal/v1/dead-letters") for service in SERVICES if heard_by(service)),
 ]
+
+HEADS = {
+    service: import_module(f"{SERVICE_PACKAGES[service].name}.storage.tables").HEAD for service in SERVICES
+}
 
 each_service = pytest.mark.parametrize("service", SERVICES)
 
@@ -27,10 +33,29 @@ class TestHealth:
         assert (brief.status_code, database.status_code, detailed.status_code) == (200, 200, 200)
         assert brief.json()["service"] == service
         assert database.json()["latency_ms"] > 0
-        assert {"database", "schema", "redis"} <= {check["name"] for check in detailed.json()["checks"]}
+
+    @each_service
+    async def test_of_a_service_tells_its_figures(self, gateway, service):
+        """Kafka's are the worker's, by its heartbeat: the api does not know Kafka."""
+        detailed = (await gateway.get(f"/api/v1/{service}/health/detailed")).json()
+        checks = {check["name"]: check for check in detailed["checks"]}
+
+        assert {check["status"] for check in checks.values()} == {"ok"}
+        assert checks["pool"]["data"].keys() >= {"size", "checked_out", "idle", "waiting"}
+        assert checks["schema"]["data"] == {"head": HEADS[service], "found": HEADS[service]}
+        assert (checks["kafka"]["data"]["lag"], checks["kafka"]["data"]["workers"]) == (0, 1)
+        assert checks["redis"]["detail"] == "answers"
 
     async def test_of_the_gateway_is_its_own(self, gateway):
         assert (await gateway.get("/api/v1/health")).status_code == 200
+
+    @each_service
+    @pytest.mark.parametrize("path", ["/api/v1/health", "/api/v1/health/database", "/api/v1/health/detailed"])
+    async def test_is_told_on_the_port_of_the_api_by_its_older_paths(self, stack, service, path):
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{stack.ports[f'{service}-api']}") as client:
+            answers = [await client.get(path), await client.post(path)]
+
+        assert [answer.status_code for answer in answers] == [200, 405]
 
     @each_service
     @pytest.mark.parametrize("process", ["api", "worker"])

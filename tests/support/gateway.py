@@ -27,16 +27,24 @@ class Newcomer:
         return {"Authorization": f"Bearer {self.token}"}
 
 
+SECRETS: set[str] = set()
+"""Every password and every token that this run gave to anybody or was given."""
+
+
 class Gateway:
     def __init__(self, client: httpx.AsyncClient) -> None:
         self.client = client
 
     async def register(self, email: str, password: str = PASSWORD, **fields: object) -> httpx.Response:
+        SECRETS.add(password)
         body = {"email": email, "password": password, **fields}
         return await self.client.post("/api/v1/auth/register", json=body)
 
     async def log_in(self, email: str, password: str = PASSWORD) -> httpx.Response:
-        return await self.client.post("/api/v1/auth/login", json={"email": email, "password": password})
+        SECRETS.add(password)
+        answer = await self.client.post("/api/v1/auth/login", json={"email": email, "password": password})
+        SECRETS.update(str(value) for name, value in answer.json().items() if name.endswith("token"))
+        return answer
 
     async def newcomer(self, **fields: object) -> Newcomer:
         email = f"{uuid4().hex}@example.org"

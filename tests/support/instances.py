@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from quartet_cli.stack import Stack
 from quartet_cli.stack.ports import free_base
@@ -85,14 +86,20 @@ async def beside(
 
 async def metric(probe_url: str, name: str, **labels: str) -> float | None:
     """The sum over all samples with these labels; None when the process does not answer."""
+    found = await samples(probe_url, name, **labels)
+    return None if found is None else sum(sample.value for sample in found)
+
+
+async def samples(probe_url: str, name: str, **labels: str) -> list[Sample] | None:
+    """With these labels and any others; None when the process does not answer."""
     async with httpx.AsyncClient(trust_env=False, verify=False, timeout=2) as client:
         try:
             text = (await client.get(f"{probe_url}/metrics")).text
         except httpx.TransportError:
             return None
-    return sum(
-        sample.value
+    return [
+        sample
         for family in text_string_to_metric_families(text)
         for sample in family.samples
         if sample.name == name and labels.items() <= sample.labels.items()
-    )
+    ]

@@ -16,6 +16,7 @@ from common.messaging.outbox import record
 from common.postgres.engine import Database
 from quartet_cli.stack import Stack
 from tests.support.factories import user_registered
+from tests.support.gateway import SECRETS
 from tests.support.tls import client_context
 from tests.support.waiting import eventually
 
@@ -77,6 +78,7 @@ class Registrations:
         await asyncio.gather(*self._under_way)
 
     async def _register(self, client: httpx.AsyncClient, email: str) -> None:
+        SECRETS.add(PASSWORD)
         body = {"email": email, "password": PASSWORD, "full_name": "Ada Lovelace"}
         try:
             answer = await client.post("/api/v1/auth/register", json=body)
