@@ -41,7 +41,7 @@ class TestApis:
             await eventually(lambda caller=caller: _arrived(gateway, caller), within=30)
         async with asyncio.TaskGroup() as all_at_once:
             leaving = [
-                all_at_once.create_task(_leave(stack, parts, name, caller)) for name, caller in callers.items()
+                all_at_once.create_task(_leave(stack, parts, name, who)) for name, who in callers.items()
             ]
 
         for outcomes in (task.result() for task in leaving):
