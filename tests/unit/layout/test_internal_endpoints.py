@@ -1,0 +1,47 @@
+from importlib import import_module
+
+import pytest
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute, iter_route_contexts
+
+from common.http.internal import Caller
+from common.http.permissions import ServiceToken
+from common.jobs.api import router as jobs_router
+from common.messaging.dead_letters_api import dead_letters_router
+from tests.support.repository import SERVICE_PACKAGES
+
+PUBLIC = {"GET /.well-known/jwks.json"}
+"""Public keys: whoever checks tokens asks for them."""
+
+
+def routers() -> list[APIRouter]:
+    """Everything that is served at internal ports, of apis and workers."""
+    apis = [import_module(f"{package.name}.app").API for package in SERVICE_PACKAGES.values()]
+    return [jobs_router, dead_letters_router(None), *(router for api in apis for router in api.root_routers)]
+
+
+def asks_who(dependant) -> bool:
+    return isinstance(dependant.call, Caller | ServiceToken) or any(map(asks_who, dependant.dependencies))
+
+
+def endpoints() -> dict[str, APIRoute]:
+    app = FastAPI(openapi_url=None)
+    for router in routers():
+        app.include_router(router)
+    return {
+        f"{method} {context.path}": context.route
+        for context in iter_route_contexts(app.routes)
+        if isinstance(context.route, APIRoute)
+        for method in context.methods
+    }
+
+
+class TestInternalEndpoints:
+    def test_ask_for_a_certificate_or_a_service_s_token_unless_they_are_listed_as_public(self):
+        open_to_all = {name for name, route in endpoints().items() if not asks_who(route.dependant)}
+
+        assert open_to_all == PUBLIC
+
+    @pytest.mark.parametrize("name", ["GET /internal/v1/jobs", "POST /internal/v1/dead-letters/drop"])
+    def test_are_found_here(self, name: str):
+        assert name in endpoints()
