@@ -3,15 +3,16 @@
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
-from typing import Literal, NoReturn, TypeVar, get_args, get_origin
-from urllib.parse import unquote, urlsplit
+from typing import Literal, NoReturn, TypeVar, cast, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsError
 
 from common.crypto.keys import KeysSettings, UnusableKeyError
+from common.settings_urls import faulty_urls, password_in
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -21,7 +22,7 @@ _KNOWN_PASSWORDS = frozenset(
 )
 
 
-def load(settings_class: type[S]) -> S:
+def load(settings_class: type[S], *, service: str | None = None) -> S:
     """The settings, or the end of the process: nothing starts half configured."""
     try:
         settings = settings_class()
@@ -29,7 +30,8 @@ def load(settings_class: type[S]) -> S:
         _leave(_lines(settings_class, error))
     except SettingsError:
         _leave(list(_unreadable(settings_class)) or ["a variable that should hold JSON does not"])
-    if lines := [*_missing_files(settings), *_development_secrets(settings), *_unusable_keys(settings)]:
+    faults = (_missing_files(settings), faulty_urls(settings, service=service), _unusable_keys(settings))
+    if lines := [*chain(*faults), *_development_secrets(settings)]:
         _leave(lines)
     return settings
 
@@ -144,15 +146,24 @@ def _development_secrets(settings: BaseSettings) -> Iterator[str]:
     if not _is_production(settings):
         return
     for path, value in walk(settings):
-        if not isinstance(value, SecretStr):
-            continue
-        text = value.get_secret_value()
-        secret = unquote(urlsplit(text).password or "") if "://" in text else text
-        # A URL without a password may log in with a certificate.
-        if "://" in text and urlsplit(text).password is None:
-            continue
-        if secret.lower() in _KNOWN_PASSWORDS or secret.lower().startswith("dev-"):
+        if any(map(_is_for_development, _secrets(value))):
             yield f"{variable(path)} holds a secret for development: set one of your own in production"
+
+
+def _secrets(value: object) -> Iterator[str]:
+    """Those in lists and objects, too."""
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value()
+    elif isinstance(value, (dict, tuple, list)):
+        parts = cast("dict[object, object]", value).values() if isinstance(value, dict) else value
+        for part in cast("Iterable[object]", parts):
+            yield from _secrets(part)
+
+
+def _is_for_development(text: str) -> bool:
+    secret = password_in(text) if "://" in text else text
+    # a URL without a password may log in with a certificate
+    return secret is not None and (secret.lower() in _KNOWN_PASSWORDS or secret.lower().startswith("dev-"))
 
 
 def _unusable_keys(settings: BaseSettings) -> Iterator[str]:

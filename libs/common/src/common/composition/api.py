@@ -28,7 +28,7 @@ from common.http.tokens import AccessTokens, ServiceTokens
 from common.postgres.constraints import NO_CONSTRAINTS, Constraints
 from common.revocation import HINT, RevokedSids
 from common.settings import ApiSettings
-from common.settings_errors import load
+from common.settings_listing import settings_of
 
 SettingsT = TypeVar("SettingsT", bound=ApiSettings)
 VERSION = "0.1.0"
@@ -51,7 +51,7 @@ class Api(Generic[SettingsT]):
 
 
 def run_api(api: Api[SettingsT], settings_class: type[SettingsT]) -> None:
-    settings = load(settings_class)
+    settings = settings_of(settings_class, service=api.service, program=f"{api.service}_service.app")
     raise SystemExit(run(_serve(api, settings)))
 
 

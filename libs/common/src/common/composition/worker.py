@@ -32,7 +32,7 @@ from common.messaging.pulse import Pulse
 from common.messaging.relay import Relay
 from common.postgres.constraints import NO_CONSTRAINTS, Constraints
 from common.settings import WorkerSettings
-from common.settings_errors import load
+from common.settings_listing import settings_of
 
 SettingsT = TypeVar("SettingsT", bound=WorkerSettings)
 _WAKES = ("outbox", "jobs")
@@ -51,7 +51,9 @@ class Worker(Generic[SettingsT]):
 
 
 def run_worker(worker: Worker[SettingsT], settings_class: type[SettingsT]) -> None:
-    settings = load(settings_class)
+    settings = settings_of(
+        settings_class, service=worker.service, program=f"{worker.service}_service.worker"
+    )
     raise SystemExit(run(_work(worker, settings)))
 
 

@@ -23,6 +23,7 @@ from common.postgres.url import Surroundings, libpq_url
 from common.postgres.url_errors import DatabaseUrlError
 from common.settings import DatabaseSettings, MigrationSettings
 from common.settings_errors import load
+from common.settings_listing import print_config
 
 _LOCK_PAUSE_SECONDS = 0.5
 _VERSION_TABLE = "alembic_version"
@@ -36,6 +37,7 @@ def main(schema: Schema, package_file: str, arguments: list[str] | None = None) 
     """`python -m <service>.migrate`: to the newest revision, or what the arguments say."""
     parser = argparse.ArgumentParser(prog=f"python -m {Path(package_file).parent.name}.migrate")
     parser.add_argument("--plan", action="store_true", help="print what would be done")
+    parser.add_argument("--print-config", action="store_true", help="print the settings")
     parser.add_argument("--sql", action="store_true", help="print the SQL of all revisions")
     parser.add_argument("--migrations", type=Path, help="the folder with env.py")
     verbs = parser.add_subparsers(dest="verb")
@@ -52,7 +54,10 @@ def _carry_out(schema: Schema, given: argparse.Namespace, config: Config) -> Non
     if given.sql:
         command.upgrade(config, "head", sql=True)
         return
-    settings = load(MigrationSettings)
+    settings = load(MigrationSettings, service=schema.service)
+    if given.print_config:
+        print_config(settings, service=schema.service)
+        return
     with _owner_connection(schema.service, settings.database) as connection:
         if given.plan:
             _print_plan(schema, config, connection)
@@ -91,7 +96,7 @@ def run_env(schema: Schema) -> None:
     if given is not None:
         _run_online(schema, given)
         return
-    settings = load(MigrationSettings)
+    settings = load(MigrationSettings, service=schema.service)
     with _owner_connection(schema.service, settings.database) as connection:
         _run_online(schema, connection)
 

@@ -1,0 +1,67 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
+
+from common.certificates import watch_files
+from tests.support.authority import Authority
+
+NOW = datetime.now(UTC)
+
+
+def ends_at(setting: str, file) -> float | None:
+    labels = {"setting": setting, "file": str(file)}
+    return REGISTRY.get_sample_value("quartet_certificate_ends_timestamp_seconds", labels)
+
+
+class TestCertificate:
+    def test_has_its_end_in_the_metrics(self, tmp_path):
+        certificate, _ = Authority(tmp_path).issue("auth", days=100)
+
+        watch_files({"INTERNAL_CERTIFICATE_FILE": certificate}, NOW)
+
+        ends = (NOW + timedelta(days=100)).timestamp()
+        assert ends_at("INTERNAL_CERTIFICATE_FILE", certificate) == pytest.approx(ends, abs=60)
+
+    @pytest.mark.parametrize(("days", "warned"), [(13.9, True), (14.1, False)])
+    def test_is_warned_of_under_fourteen_days(self, tmp_path, days, warned):
+        certificate, _ = Authority(tmp_path, days=100).issue("auth", days=days)
+
+        with capture_logs() as logs:
+            watch_files({"DATABASE_URL sslcert": certificate}, NOW)
+
+        assert [(line["event"], line["file"], line["days_left"]) for line in logs] == [
+            ("certificates.end_soon", str(certificate), 13)
+        ] * warned
+
+    def test_of_an_authority_is_watched_too(self, tmp_path):
+        ca_file = Authority(tmp_path, days=3).ca_file
+
+        with capture_logs() as logs:
+            watch_files({"REDIS_CA_FILE": ca_file}, NOW)
+
+        assert [(line["log_level"], line["setting"]) for line in logs] == [("warning", "REDIS_CA_FILE")]
+
+    def test_list_of_revoked_ones_is_watched_too(self, tmp_path):
+        revocations = Authority(tmp_path).revocation_list(days=2.5)
+
+        with capture_logs() as logs:
+            watch_files({"DATABASE_URL sslcrl": revocations}, NOW)
+
+        assert [line["days_left"] for line in logs] == [2]
+
+    def test_that_has_ended_is_an_error_in_the_log(self, tmp_path):
+        certificate, _ = Authority(tmp_path).issue("auth", days=-1)
+
+        with capture_logs() as logs:
+            watch_files({"KAFKA_CERTIFICATE_FILE": certificate}, NOW)
+
+        assert [line["log_level"] for line in logs] == ["error"]
+        assert f"{certificate} ended on" in logs[0]["fault"]
+
+    def test_key_is_not_read(self, tmp_path):
+        with capture_logs() as logs:
+            watch_files({"INTERNAL_KEY_FILE": tmp_path / "nowhere"}, NOW)
+
+        assert logs == []
