@@ -52,6 +52,8 @@ Password = Annotated[
     _storable,
 ]
 
+DeviceLabel = Annotated[str, Field(min_length=1, max_length=100, examples=["Kitchen tablet"]), _storable]
+
 
 class RegisterRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -91,7 +93,7 @@ class LoginRequest(BaseModel):
     password: Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS), _storable] = Field(
         description="As it was chosen."
     )
-    device_label: Annotated[str, Field(min_length=1, max_length=100), _storable] | None = Field(
+    device_label: DeviceLabel | None = Field(
         default=None, description="What the user calls this device; the list of sessions shows it."
     )
 

@@ -33,3 +33,9 @@ def refresh_token_reused() -> QuartetError:
 
 def session_ended() -> QuartetError:
     return QuartetError("session.ended", "The session has ended; sign in again.", kind=Kind.UNAUTHENTICATED)
+
+
+def session_not_found() -> QuartetError:
+    return QuartetError(
+        "session.not_found", "There is no such session, or it has ended.", kind=Kind.NOT_FOUND
+    )
