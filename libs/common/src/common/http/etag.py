@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from common.errors import Kind, QuartetError
 from common.http.answers import RefusalError
+from common.http.documented import raises
 from common.http.validation import malformed
 
 _TAG = re.compile(r'\s*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*(?:,|$)')
@@ -99,6 +100,8 @@ def parse_tags(values: Sequence[str]) -> Tags | None:
     return Tags(frozenset(strong), frozenset(weak))
 
 
+@raises(Kind.MALFORMED, "precondition_malformed")
+@raises(Kind.PRECONDITION_FAILED, "precondition_failed")
 async def _read(request: Request) -> Preconditions:
     headers = request.headers
     return Preconditions(
@@ -106,8 +109,8 @@ async def _read(request: Request) -> Preconditions:
     )
 
 
-async def _read_required(request: Request) -> Preconditions:
-    found = await _read(request)
+@raises(Kind.PRECONDITION_REQUIRED, "precondition_required")
+async def _read_required(found: Annotated[Preconditions, Depends(_read)]) -> Preconditions:
     if found.if_match is None:
         raise QuartetError(
             "precondition_required",

@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from common.errors import Kind, QuartetError
 from common.http.answers import RefusalError
+from common.http.documented import raises
 from common.http.permissions import CurrentUser
 from common.http.validation import malformed
 from common.postgres.engine import Database, Transaction
@@ -121,6 +122,8 @@ _Key = Annotated[
 ]
 
 
+@raises(Kind.MALFORMED, "idempotency_key_malformed")
+@raises(Kind.CONFLICT, "idempotency_key_reused", "idempotency_key_in_flight", "idempotency_answer_not_kept")
 async def _keyed(request: Request, user: CurrentUser, key: _Key = None) -> KeyedRequest:
     if key is not None and (len(request.headers.getlist("idempotency-key")) > 1 or not _SANE.fullmatch(key)):
         raise malformed(
@@ -129,6 +132,7 @@ async def _keyed(request: Request, user: CurrentUser, key: _Key = None) -> Keyed
     return KeyedRequest(user.user_id, key, b"" if key is None else await hash_of(request))
 
 
+@raises(Kind.MALFORMED, "idempotency_key_missing")
 async def _keyed_required(keyed: Annotated[KeyedRequest, Depends(_keyed)]) -> KeyedRequest:
     if keyed.key is None:
         raise malformed("idempotency_key_missing", "This asks for the header Idempotency-Key.")

@@ -10,7 +10,9 @@ from fastapi import Depends, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from common.errors import Kind
 from common.http.connections import HANG_UP
+from common.http.documented import raises
 from common.http.principals import Principal
 from common.http.streams import End, Outlet, StreamEvent, Streams
 from common.http.validation import malformed
@@ -101,6 +103,8 @@ async def _until_gone(receive: Receive, outlet: Outlet) -> None:
     outlet.end("gone")
 
 
+@raises(Kind.MALFORMED, "last_event_id_malformed")
+@raises(Kind.TOO_MANY, "streams.too_many")
 async def _last_event_id(request: Request) -> str | None:
     found = request.headers.get("last-event-id")
     if found is not None and not _ID.fullmatch(found):
