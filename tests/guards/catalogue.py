@@ -1,5 +1,6 @@
 """Every guard with the test that fails without it; docs/guards.md is written from this."""
 
+from tests.guards.connecting import CONNECTING
 from tests.guards.guard import Guard
 
 _PG = "tests/integration/postgres"
@@ -210,4 +211,4 @@ HTTP = (
     ),
 )
 
-GUARDS = (*POSTGRES, *MESSAGING, *JOBS, *HTTP)
+GUARDS = (*CONNECTING, *POSTGRES, *MESSAGING, *JOBS, *HTTP)

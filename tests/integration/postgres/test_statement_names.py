@@ -91,8 +91,9 @@ class TestStatements:
 
 
 class TestCaches:
-    async def test_are_off_and_statements_have_no_name_behind_a_transaction_pooler(self, pools):
-        database = pools(pool_size=1, pooler="transaction", prepared_statements=False)
+    @pytest.mark.parametrize("pooler", ["transaction", "auto"])
+    async def test_are_off_and_statements_have_no_name_behind_a_transaction_pooler(self, pools, pooler):
+        database = pools(pool_size=1, pooler=pooler, prepared_statements=False)
 
         async with database.transaction(as_user=Context.SYSTEM) as tx:
             raw = await tx.get_raw_connection()
