@@ -4,6 +4,7 @@ from contextlib import suppress
 import asyncpg
 import pytest
 import sqlalchemy as sa
+from pydantic import SecretStr
 
 from common.errors import Kind, QuartetError
 from common.ids import new_id
@@ -112,6 +113,19 @@ class TestTransaction:
         [idle] = database.pool._idle
         assert not idle.driver.is_in_transaction()
         assert database.pool.opened == 1
+
+    @pytest.mark.parametrize("ends", ["well", "badly"])
+    async def test_leaves_no_role_and_no_user_on_its_connection(self, pools, installation, ends):
+        url = SecretStr(installation.stack.postgres_url("auth_worker", installation.worker))
+        database = pools(url=url, pooler="none", pool_size=1)
+        with suppress(LookupError):
+            async with database.transaction(as_user=new_id()):
+                if ends == "badly":
+                    raise LookupError
+
+        [idle] = database.pool._idle
+        assert await idle.driver.fetchval("SELECT current_user") == "auth_worker"
+        assert not await idle.driver.fetchval("SELECT current_setting('app.user_id', true)")
 
     async def test_that_raises_is_rolled_back(self, database, superuser):
         user = new_id()
