@@ -1,0 +1,1 @@
+from tests.support.auth_app import auth_app  # noqa: F401  # pytest finds fixtures by their names here

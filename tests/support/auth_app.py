@@ -1,0 +1,109 @@
+"""auth's api in the test's own process, over this worker's database and without a server."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from joserfc.jwk import ECKey, KeySet
+
+from auth_service.api.resources import Resources
+from auth_service.app import API
+from auth_service.settings import AuthApiSettings
+from auth_service.usecases.signing_keys import SigningKeys, ensure_signing_key
+from common.clock import utc_now
+from common.composition.api import public_app
+from common.health.checks import Checks
+from common.health.routes import HealthView
+from common.http.limited import limits_of
+from common.http.shared_limits import RateLimits, monotonic_us
+from common.http.tokens import AccessTokens
+from common.postgres.engine import Database
+from common.revocation import RevokedSids
+from common.settings_errors import load
+from tests.support.installation import Installation
+
+BASE = "http://auth.test/api/v1/auth"
+UNLIMITED = "1000000/1"
+
+
+@dataclass(frozen=True)
+class AuthApp:
+    app: FastAPI
+    resources: Resources
+    settings: AuthApiSettings
+    database: Database
+    revoked: RevokedSids
+
+    def client(self, token: str | None = None, **headers: str) -> httpx.AsyncClient:
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        return httpx.AsyncClient(transport=transport, base_url=BASE, headers=headers)
+
+    async def log_in(self, email: str, password: str, **more: Any) -> dict[str, Any]:
+        """The tokens, of whoever may log in."""
+        async with self.client() as client:
+            answer = await client.post("/login", json={"email": email, "password": password, **more})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+class OwnKeys:
+    """As a process finds them at auth's address, without the way there."""
+
+    def __init__(self, signing_keys: SigningKeys) -> None:
+        self._signing_keys = signing_keys
+
+    async def key(self, kid: str) -> ECKey | None:
+        keys = KeySet.import_key_set({"keys": await self._signing_keys.public()})
+        return next((key for key in keys.keys if key.kid == kid), None)
+
+
+@pytest.fixture
+async def auth_app(
+    installation: Installation, databases: Any, superuser: Any, redis_clients: Any
+) -> AsyncIterator[AuthApp]:
+    """With a signing key; limits of rate are out of the way unless a test sets one."""
+    with patch.dict("os.environ", installation.environment("auth", "api")):
+        settings = load(AuthApiSettings)
+    worker = databases("auth", "worker")
+    await ensure_signing_key(worker, settings.keys.cipher(settings.environment))
+    async with serving(settings, databases("auth", "api"), redis_clients("auth")) as served:
+        yield served
+
+
+@asynccontextmanager
+async def serving(settings: AuthApiSettings, database: Database, redis: Any) -> AsyncGenerator[AuthApp]:
+    health = HealthView(service="auth", version="0", ready=Checks(()))
+    app = public_app(API, settings, health)
+    revoked = RevokedSids(database, poll_seconds=0.05)
+    moved = dict.fromkeys(limits_of(app), UNLIMITED)
+    limits = RateLimits(redis, prefix=settings.redis.prefix, moved=moved, now_us=monotonic_us)
+    stop = asyncio.Event()
+    assert API.resources is not None
+    async with API.resources(SimpleNamespace(database=database), settings) as resources:  # type: ignore[arg-type]  # all of it that is asked for
+        app.state.database = database
+        app.state.clock = utc_now
+        app.state.rate_limits = limits
+        app.state.trusted_proxies = settings.http.trusted_proxies
+        app.state.resources = resources
+        app.state.access_tokens = AccessTokens(
+            issuer=settings.token.issuer,
+            audience=settings.token.audience,
+            keys=OwnKeys(resources.signing_keys),
+            revoked=revoked,
+        )
+        reading = asyncio.create_task(revoked.run(stop))
+        try:
+            yield AuthApp(app, resources, settings, database, revoked)
+        finally:
+            stop.set()
+            await reading
+            await limits.close()
