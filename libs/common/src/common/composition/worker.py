@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
 from fastapi import FastAPI
 
 from common.clock import Clock, utc_now
 from common.composition.foundation import Foundation, foundation
+from common.crypto.api import keys_router
+from common.crypto.rotation import Sealing, ensure_keys_are_there, rotation_kind
 from common.errors import Kind, QuartetError
 from common.health.drain import Step
 from common.health.heartbeats import Beat, Heartbeats, is_silent, kafka_check
@@ -47,13 +50,13 @@ class Worker(Generic[SettingsT]):
     constraints: Constraints = NO_CONSTRAINTS
     on_start: Callable[[Foundation, SettingsT], Awaitable[None]] | None = None
     """Tried until it succeeds, beside everything else."""
+    sealing: Callable[[SettingsT], Sealing] | None = None
+    """With what and where the service seals; a key that was taken out too early ends the process."""
     stuck_seconds: float = STUCK_SECONDS
 
 
 def run_worker(worker: Worker[SettingsT], settings_class: type[SettingsT]) -> None:
-    settings = settings_of(
-        settings_class, service=worker.service, program=f"{worker.service}_service.worker"
-    )
+    settings = settings_of(settings_class, service=worker.service, program=f"{worker.service}_service.worker")
     raise SystemExit(run(_work(worker, settings)))
 
 
@@ -68,7 +71,12 @@ async def _work(worker: Worker[SettingsT], settings: SettingsT) -> int:
     ) as base:
         pulse = Pulse(settings.kafka, clock=utc_now)
         relay = Relay(base.database, settings.kafka, base.wakeups, service=worker.service)
-        runner = Runner(base.database, worker.job_kinds, wake=base.wakeups.event("jobs"))
+        sealing = None if worker.sealing is None else worker.sealing(settings)
+        runner = Runner(
+            base.database,
+            (*worker.job_kinds, *(() if sealing is None else (rotation_kind(base.database, sealing),))),
+            wake=base.wakeups.event("jobs"),
+        )
         tidy = asyncio.Event()
         housekeeping = Housekeeping(base.database, common_tasks(), on_turn=tidy.set)
         consumer = _consumer(worker, settings, base)
@@ -78,7 +86,7 @@ async def _work(worker: Worker[SettingsT], settings: SettingsT) -> int:
 
         heartbeats = Heartbeats(base.database, process=_process_name(worker.service, new_id), beat=beat)
         base.ready.add(kafka_check(lambda: pulse.seen_at))
-        serving = Serving((_internal(worker, settings, base, consumer), base.probes()))
+        serving = Serving((_internal(worker, settings, base, consumer, sealing), base.probes()))
         base.start()
         base.tasks.start("pulse", pulse.run)
         base.tasks.start("heartbeats", heartbeats.run)
@@ -88,6 +96,8 @@ async def _work(worker: Worker[SettingsT], settings: SettingsT) -> int:
         if consumer is not None:
             base.watchdog.watch(Progress(positions_of(consumer, pulse), stuck_seconds=worker.stuck_seconds))
             base.tasks.start("consumer", _once(tidy, consumer.run))
+        if sealing is not None:
+            base.tasks.start("keys", _trying(partial(_check_keys, sealing), base, settings))
         if worker.on_start is not None:
             base.tasks.start("on_start", _trying(worker.on_start, base, settings))
         await _until_drained(base, serving)
@@ -109,6 +119,10 @@ def positions_of(consumer: Consumer, pulse: Pulse) -> Callable[[], Mapping[str, 
         return {f"{one.topic}/{one.partition}": (one.position, one.highwater) for one in consumer.progress}
 
     return positions
+
+
+async def _check_keys(sealing: Sealing, base: Foundation, _: WorkerSettings) -> None:
+    await ensure_keys_are_there(base.database, sealing)
 
 
 def _trying(
@@ -148,9 +162,15 @@ def _process_name(service: str, new_id: NewId) -> str:
 
 
 def _internal(
-    worker: Worker[SettingsT], settings: SettingsT, base: Foundation, consumer: Consumer | None
+    worker: Worker[SettingsT],
+    settings: SettingsT,
+    base: Foundation,
+    consumer: Consumer | None,
+    sealing: Sealing | None,
 ) -> Listener:
     routers = [jobs_router]
+    if sealing is not None:
+        routers.append(keys_router(sealing))
     if consumer is not None:
         routers.append(dead_letters_router(DeadLetters(consumer.delivery)))
     app: FastAPI = create_app(
@@ -172,7 +192,7 @@ async def _until_drained(base: Foundation, serving: Serving) -> None:
         base.watchdog.supervise(f"listener {name}", task)
 
     async def stop_intake(_: float) -> None:
-        await base.tasks.stop("consumer", "jobs", "housekeeping", "on_start")
+        await base.tasks.stop("consumer", "jobs", "housekeeping", "keys", "on_start")
 
     async def stop_relay(_: float) -> None:
         await base.tasks.stop("relay")
