@@ -2,6 +2,7 @@
 
 from tests.guards.connecting import CONNECTING
 from tests.guards.guard import Guard
+from tests.guards.sealing import SEALING
 
 _PG = "tests/integration/postgres"
 _MSG = "tests/integration/messaging"
@@ -211,4 +212,4 @@ HTTP = (
     ),
 )
 
-GUARDS = (*CONNECTING, *POSTGRES, *MESSAGING, *JOBS, *HTTP)
+GUARDS = (*CONNECTING, *POSTGRES, *MESSAGING, *JOBS, *SEALING, *HTTP)
