@@ -30,6 +30,8 @@ VIOLATIONS = [
     ("contracts-are-data", "common/contracts/planted.py", "import fastapi"),
     ("api-never-talks-to-kafka", "auth_service/api/planted.py", "import aiokafka"),
     ("api-never-talks-to-kafka", "common/http/planted.py", "import common.messaging.consumer"),
+    ("synchronous-is-for-migrations", "auth_service/storage/planted.py", "import psycopg"),
+    ("synchronous-is-for-migrations", "common/jobs/planted.py", "import common.postgres.migrations"),
 ]
 
 
