@@ -17,6 +17,7 @@ from tests.support.databases import Databases
 from tests.support.factories import user_registered
 from tests.support.installation import Installation
 from tests.support.instances import metric
+from tests.support.pooler import transactions
 from tests.support.processes import Started, started
 from tests.support.streams import Streams
 from tests.support.waiting import eventually, throughout
@@ -74,6 +75,20 @@ class TestAProcess:
 
         said = await eventually(lambda: not_live_because(worker, "progress"), within=20)
         assert said == f"stuck: auth.user.v1/{stuck.partition}"
+
+
+class TestReadinessOfAProcess:
+    async def test_asks_nobody_while_its_answer_is_fresh(self, installation: Installation, worker: Started):
+        alias = f"{installation.worker}_profile_probe"
+
+        async def twenty_answers_cost_nothing() -> bool:
+            assert await worker.status("readyz") == 200
+            before = await transactions(installation.stack, alias)
+            assert {await worker.status("readyz") for _ in range(20)} == {200}
+            return await transactions(installation.stack, alias) == before
+
+        # an answer may have grown old among the twenty
+        await eventually(twenty_answers_cost_nothing, within=20)
 
 
 class TestAProcessWhoseDatabaseIsGone:
