@@ -6,7 +6,7 @@ and what it led to is written only while it stands: a holder that was away too l
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -45,37 +45,54 @@ class Claims:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """`free` and `held` are the values of `state`; a row in any other state cannot be taken."""
-        for name in (table, key):
-            if not _NAME.fullmatch(name):
-                raise ValueError(f"{name!r} is no plain name of a table or column")
+        _check_names((table, key))
         self.table = table
         self._key = key
         self._free = free
         self._held = held
         self._now = now
+        # A row that another is taking at this moment is waited for, and then looked at again, by the time
+        # of that second look: clock_timestamp().
+        self.take_statement = sa.text(f"""
+            WITH found AS (
+                SELECT {key}, state FROM {table}
+                WHERE {key} = :key AND version = :version
+                  AND (state = :free OR (state = :held AND claim_until <= clock_timestamp()))
+                FOR UPDATE
+            )
+            UPDATE {table} AS claimed
+            SET claim = :claim, state = :held,
+                claim_until = clock_timestamp() + make_interval(secs => :seconds)
+            FROM found WHERE claimed.{key} = found.{key}
+            RETURNING found.state = :held AS taken_over
+        """)
+        self.extend_statement = sa.text(f"""
+            UPDATE {table} SET claim_until = clock_timestamp() + make_interval(secs => :seconds)
+            WHERE {key} = :key AND claim = :claim
+            RETURNING version
+        """)
+        self.give_up_statement = sa.text(f"""
+            UPDATE {table} SET state = :state, claim = NULL, claim_until = NULL
+            WHERE {key} = :key AND claim = :claim
+            RETURNING version
+        """)
+
+    def finish_statement(self, columns: Iterable[str]) -> sa.TextClause:
+        assignments = "".join(f", {name} = :set_{name}" for name in columns)
+        return sa.text(f"""
+            UPDATE {self.table}
+            SET version = version + 1, state = :state, claim = NULL, claim_until = NULL{assignments}
+            WHERE {self._key} = :key AND claim = :claim AND version = :version
+            RETURNING version
+        """)
 
     async def take(
         self, tx: Transaction, key: UUID, *, version: int, claim_id: UUID, seconds: float
     ) -> Claim | None:
         """None: the version has passed, another is at it, or the row is in no state to be taken."""
         taken_at = self._now()
-        # A row that another is taking at this moment is waited for, and then looked at again, by the time
-        # of that second look: clock_timestamp().
-        statement = f"""
-            WITH found AS (
-                SELECT {self._key}, state FROM {self.table}
-                WHERE {self._key} = :key AND version = :version
-                  AND (state = :free OR (state = :held AND claim_until <= clock_timestamp()))
-                FOR UPDATE
-            )
-            UPDATE {self.table} AS claimed
-            SET claim = :claim, state = :held,
-                claim_until = clock_timestamp() + make_interval(secs => :seconds)
-            FROM found WHERE claimed.{self._key} = found.{self._key}
-            RETURNING found.state = :held AS taken_over
-        """
         values = {"free": self._free, "held": self._held, "version": version, "seconds": seconds}
-        taken = await tx.execute(sa.text(statement), values | {"key": key, "claim": claim_id})
+        taken = await tx.execute(self.take_statement, values | {"key": key, "claim": claim_id})
         row = taken.first()
         if row is None:
             return None
@@ -83,44 +100,33 @@ class Claims:
 
     async def extend(self, tx: Transaction, claim: Claim, *, seconds: float) -> None:
         """From now on, by the database's clock; raises when the claim is another's by now."""
-        statement = f"""
-            UPDATE {self.table} SET claim_until = clock_timestamp() + make_interval(secs => :seconds)
-            WHERE {self._key} = :key AND claim = :claim
-            RETURNING version
-        """
         values = {"key": claim.key, "claim": claim.id, "seconds": seconds}
-        await self._expect_one(tx, statement, values)
+        await self._expect_one(tx, self.extend_statement, values)
 
     async def finish(
         self, tx: Transaction, claim: Claim, values: Mapping[str, object], *, state: str | None = None
     ) -> int:
         """Writes what the work led to and lets go; the new version. Raises when the claim is lost."""
-        for name in values:
-            if not _NAME.fullmatch(name):
-                raise ValueError(f"{name!r} is no plain name of a column")
-        columns = "".join(f", {name} = :set_{name}" for name in values)
-        statement = f"""
-            UPDATE {self.table}
-            SET version = version + 1, state = :state, claim = NULL, claim_until = NULL{columns}
-            WHERE {self._key} = :key AND claim = :claim AND version = :version
-            RETURNING version
-        """
+        _check_names(values)
         bound = {f"set_{name}": value for name, value in values.items()}
         bound |= {"key": claim.key, "claim": claim.id, "version": claim.version, "state": state or self._free}
-        return await self._expect_one(tx, statement, bound)
+        return await self._expect_one(tx, self.finish_statement(values), bound)
 
     async def give_up(self, tx: Transaction, key: UUID, claim_id: UUID, *, state: str | None = None) -> bool:
         """The row is free again, or in `state`; False when there was nothing to give up."""
-        statement = f"""
-            UPDATE {self.table} SET state = :state, claim = NULL, claim_until = NULL
-            WHERE {self._key} = :key AND claim = :claim
-            RETURNING version
-        """
         values = {"key": key, "claim": claim_id, "state": state or self._free}
-        return (await tx.execute(sa.text(statement), values)).first() is not None
+        return (await tx.execute(self.give_up_statement, values)).first() is not None
 
-    async def _expect_one(self, tx: Transaction, statement: str, values: Mapping[str, object]) -> int:
-        row = (await tx.execute(sa.text(statement), values)).first()
+    async def _expect_one(
+        self, tx: Transaction, statement: sa.TextClause, values: Mapping[str, object]
+    ) -> int:
+        row = (await tx.execute(statement, values)).first()
         if row is None:
             raise ClaimLostError(f"the claim of a row of {self.table} is another's by now")
         return int(row.version)
+
+
+def _check_names(names: Iterable[str]) -> None:
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no plain name of a table or column")
