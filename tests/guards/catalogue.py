@@ -1,5 +1,6 @@
 """Every guard with the test that fails without it; docs/guards.md is written from this."""
 
+from tests.guards.callers import CALLERS
 from tests.guards.connecting import CONNECTING
 from tests.guards.guard import Guard
 from tests.guards.sealing import SEALING
@@ -190,13 +191,6 @@ HTTP = (
         "tests/unit/health/test_drain.py::TestTheDrain::test_is_unready_at_once",
     ),
     Guard(
-        "the algorithm of a token is not for the token to choose",
-        "http/tokens.py",
-        'if members.get("alg") != ALGORITHM:',
-        'if members.get("alg") is None:',
-        "tests/unit/http/test_tokens.py::TestAnAccessToken",
-    ),
-    Guard(
         "a token of an ended session is refused, remembered or not",
         "http/tokens.py",
         "if principal.session_id in self._revoked:",
@@ -212,4 +206,4 @@ HTTP = (
     ),
 )
 
-GUARDS = (*CONNECTING, *POSTGRES, *MESSAGING, *JOBS, *SEALING, *HTTP)
+GUARDS = (*CONNECTING, *POSTGRES, *MESSAGING, *JOBS, *SEALING, *HTTP, *CALLERS)
