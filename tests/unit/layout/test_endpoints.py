@@ -18,6 +18,8 @@ PUBLIC = {
     "POST /api/v1/auth/register",
     "POST /api/v1/auth/login",
     "POST /api/v1/auth/token/refresh",
+    # by the refresh token or by the access token, which it asks for itself
+    "POST /api/v1/auth/logout",
     # public keys
     "GET /.well-known/jwks.json",
     # whether a service is well, without anything about its users

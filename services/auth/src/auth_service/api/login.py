@@ -1,5 +1,7 @@
-from fastapi import APIRouter
+from fastapi import APIRouter, Request, Response
 
+from auth_service.api.answers import token_answer
+from auth_service.api.cookies import refuse_other_sites
 from auth_service.api.devices import CurrentDevice
 from auth_service.api.limits import LOGIN
 from auth_service.api.resources import UseResources
@@ -12,7 +14,15 @@ router = APIRouter(tags=["sessions"])
 
 
 @router.post("/login", summary="Sign in with e-mail and password", dependencies=[per_address(LOGIN)])
-async def post_login(body: LoginRequest, resources: UseResources, device: CurrentDevice) -> TokenAnswer:
+async def post_login(
+    body: LoginRequest,
+    request: Request,
+    response: Response,
+    resources: UseResources,
+    device: CurrentDevice,
+) -> TokenAnswer:
+    if body.cookie:
+        refuse_other_sites(request)
     now = resources.clock()
     outcome = await log_in(
         resources.database,
@@ -26,4 +36,5 @@ async def post_login(body: LoginRequest, resources: UseResources, device: Curren
     )
     if isinstance(outcome, LoginRefusal):
         raise credentials_wrong()
-    return TokenAnswer(**vars(await resources.tokens.issue(outcome, now=now)))
+    issued = await resources.tokens.issue(outcome, now=now)
+    return token_answer(response, issued, resources, in_cookie=body.cookie)

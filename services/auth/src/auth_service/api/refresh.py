@@ -1,5 +1,7 @@
-from fastapi import APIRouter
+from fastapi import APIRouter, Request, Response
 
+from auth_service.api.answers import token_answer
+from auth_service.api.cookies import token_of_cookie
 from auth_service.api.devices import CurrentDevice
 from auth_service.api.resources import UseResources
 from auth_service.api.schemas import RefreshRequest, TokenAnswer
@@ -11,9 +13,21 @@ router = APIRouter(tags=["sessions"])
 
 
 @router.post("/token/refresh", summary="Exchange a refresh token for new tokens")
-async def post_refresh(body: RefreshRequest, resources: UseResources, device: CurrentDevice) -> TokenAnswer:
-    """A lost answer is asked for again with the same token; a token older than that ends the session."""
-    token = read_refresh_token(body.refresh_token, resources.macs)
+async def post_refresh(
+    request: Request,
+    response: Response,
+    resources: UseResources,
+    device: CurrentDevice,
+    body: RefreshRequest | None = None,
+) -> TokenAnswer:
+    """A lost answer is asked for again with the same token; a token older than that ends the session.
+
+    Without a body the token is taken from the cookie, and `X-CSRF-Token` must be what the login told.
+    """
+    if body is None:
+        token = token_of_cookie(request, resources.macs)
+    else:
+        token = read_refresh_token(body.refresh_token, resources.macs)
     if token is None:
         raise refresh_token_invalid()
     now = resources.clock()
@@ -33,4 +47,5 @@ async def post_refresh(body: RefreshRequest, resources: UseResources, device: Cu
         case RefreshRefusal.UNKNOWN:
             raise refresh_token_invalid()
         case granted:
-            return TokenAnswer(**vars(await resources.tokens.issue(granted, now=now)))
+            issued = await resources.tokens.issue(granted, now=now)
+            return token_answer(response, issued, resources, in_cookie=body is None)

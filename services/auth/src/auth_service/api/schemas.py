@@ -96,6 +96,10 @@ class LoginRequest(BaseModel):
     device_label: DeviceLabel | None = Field(
         default=None, description="What the user calls this device; the list of sessions shows it."
     )
+    cookie: bool = Field(
+        default=False,
+        description="For browsers: the refresh token comes in a cookie that no script reads, not in the body.",
+    )
 
 
 class RefreshRequest(BaseModel):
@@ -110,7 +114,12 @@ class TokenAnswer(BaseModel):
     access_token: str = Field(description="A JWT for `Authorization: Bearer`; its signature is ES256.")
     token_type: Literal["Bearer"] = Field(default="Bearer", description="How the token is sent.")
     expires_in: int = Field(description="Seconds until the access token ends.")
-    refresh_token: str = Field(description="For `/token/refresh`; it is replaced with every use.")
+    refresh_token: str | None = Field(
+        description="For `/token/refresh`; it is replaced with every use. Null when it is in the cookie."
+    )
+    csrf_token: str | None = Field(
+        default=None, description="With a cookie: what `X-CSRF-Token` must say when the cookie is used."
+    )
     session_id: UUID = Field(description="The session that both tokens belong to.")
 
 

@@ -39,3 +39,11 @@ def session_not_found() -> QuartetError:
     return QuartetError(
         "session.not_found", "There is no such session, or it has ended.", kind=Kind.NOT_FOUND
     )
+
+
+def csrf_failed() -> QuartetError:
+    return QuartetError(
+        "csrf.failed",
+        "A request with a cookie comes from the same site and sends X-CSRF-Token, as the login told it.",
+        kind=Kind.FORBIDDEN,
+    )

@@ -1,0 +1,55 @@
+"""Refresh tokens in a cookie, for browsers: out of reach of scripts, and no use to other sites' pages."""
+
+import hmac
+from base64 import urlsafe_b64encode
+from uuid import UUID
+
+from fastapi import Request, Response
+
+from auth_service.domain.errors import csrf_failed
+from auth_service.domain.macs import Macs
+from auth_service.domain.refresh_tokens import RefreshToken, read_refresh_token
+from auth_service.domain.sessions import SessionLimits
+from auth_service.usecases.issue_tokens import IssuedTokens
+
+REFRESH = "__Host-quartet-refresh"
+CSRF = "__Host-quartet-csrf"
+"""Read by the page's script, which sends it back as a header: a page of another site can do neither."""
+CSRF_HEADER = "X-CSRF-Token"
+
+
+def csrf_token(session_id: UUID, macs: Macs) -> str:
+    return urlsafe_b64encode(macs.tag("csrf", session_id.bytes)).rstrip(b"=").decode()
+
+
+def give_cookies(response: Response, issued: IssuedTokens, *, macs: Macs, limits: SessionLimits) -> None:
+    age = int(limits.idle.total_seconds())
+    token = csrf_token(issued.session_id, macs)
+    response.set_cookie(
+        REFRESH, issued.refresh_token, max_age=age, secure=True, httponly=True, samesite="strict"
+    )
+    response.set_cookie(CSRF, token, max_age=age, secure=True, samesite="strict")
+
+
+def take_cookies_away(response: Response) -> None:
+    response.delete_cookie(REFRESH, secure=True, httponly=True, samesite="strict")
+    response.delete_cookie(CSRF, secure=True, samesite="strict")
+
+
+def token_of_cookie(request: Request, macs: Macs) -> RefreshToken | None:
+    """None without a cookie, or with one that was not given here; raises when another site may be asking."""
+    text = request.cookies.get(REFRESH)
+    token = None if text is None else read_refresh_token(text, macs)
+    if token is None:
+        return None
+    refuse_other_sites(request)
+    sent = request.headers.get(CSRF_HEADER, "")
+    if not hmac.compare_digest(sent.encode(), csrf_token(token.session_id, macs).encode()):
+        raise csrf_failed()
+    return token
+
+
+def refuse_other_sites(request: Request) -> None:
+    """Browsers of today say where a request comes from; those that do not are held by the header alone."""
+    if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "same-site", "none"}:
+        raise csrf_failed()
