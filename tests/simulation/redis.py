@@ -1,4 +1,4 @@
-"""A model of Redis as locks see it: one script, one list to block on, and everything that can happen to it."""
+"""A model of Redis as locks see it: one script, one list to block on, and all that can happen to it."""
 
 import asyncio
 from collections import deque
