@@ -3,6 +3,7 @@
 from tests.guards.callers import CALLERS
 from tests.guards.connecting import CONNECTING
 from tests.guards.guard import Guard
+from tests.guards.locking import LOCKING
 from tests.guards.sealing import SEALING
 
 _PG = "tests/integration/postgres"
@@ -206,4 +207,4 @@ HTTP = (
     ),
 )
 
-GUARDS = (*CONNECTING, *POSTGRES, *MESSAGING, *JOBS, *SEALING, *HTTP, *CALLERS)
+GUARDS = (*CONNECTING, *POSTGRES, *MESSAGING, *JOBS, *LOCKING, *SEALING, *HTTP, *CALLERS)
