@@ -11,6 +11,8 @@ from quartet_cli.verbs.benches import bench
 from quartet_cli.verbs.dead_letters import dlq
 from quartet_cli.verbs.doctoring import doctor
 from quartet_cli.verbs.environment import env
+from quartet_cli.verbs.jobs import jobs
+from quartet_cli.verbs.keys import keys
 from quartet_cli.verbs.locking import lock
 from quartet_cli.verbs.seeding import seed
 from quartet_cli.verbs.testing_verb import run_tests
@@ -41,7 +43,8 @@ for verb in (
 ):
     app.command()(verb)
 app.command("test")(run_tests)
-app.add_typer(dlq, name="dlq")
+for name, verbs_of in (("dlq", dlq), ("jobs", jobs), ("keys", keys)):
+    app.add_typer(verbs_of, name=name)
 app.add_typer(topics, name="topics")
 
 

@@ -5,6 +5,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from quartet_cli.main import app
+from quartet_cli.stack import stack_file
+from quartet_cli.stack.errors import StackError
+from quartet_cli.supervisor.client import SupervisorError
+from quartet_cli.verbs.lifecycle import refuse_any_but_development
 from quartet_cli.verbs.seeding import address
 
 VERBS = (
@@ -19,6 +23,8 @@ VERBS = (
     "env",
     "topics",
     "dlq",
+    "jobs",
+    "keys",
     "doctor",
     "lock",
 )
@@ -47,17 +53,21 @@ class TestCommand:
             ("dlq", "drop", "7"),
             ("dlq", "show", "7"),
             ("dlq", "replay", "--service", "billing"),
+            ("jobs", "show", "7"),
+            ("jobs", "retry"),
+            ("jobs", "list", "--state", "tired"),
+            ("keys", "rotate", "--quickly"),
             ("seed", "--users", "0"),
         ],
     )
     def test_asked_wrongly_ends_with_2(self, wrong: tuple[str, ...], monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr("quartet_cli.verbs.environment.load", lambda _: None)
+        monkeypatch.setattr("quartet_cli.verbs.environment.chosen", lambda: None)
 
         assert run(*wrong).exit_code == 2
 
     def test_names_the_parts_that_have_a_log_when_asked_for_another(self, monkeypatch, tmp_path: Path):
         (tmp_path / "chat-api.log").touch()
-        monkeypatch.setattr("quartet_cli.verbs.stack.load", lambda _: SimpleNamespace(logs=tmp_path))
+        monkeypatch.setattr("quartet_cli.verbs.stack.chosen", lambda: SimpleNamespace(logs=tmp_path))
 
         told = run("logs", "billing")
 
@@ -74,6 +84,58 @@ class TestCommand:
 
     def test_shows_every_topic(self):
         assert "auth.user.v1" in run("topics").output
+
+
+class TestNamedStack:
+    """QUARTET_STACK means the same to every verb."""
+
+    @pytest.fixture
+    def elsewhere(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+        path = tmp_path / "stack.json"
+        monkeypatch.setenv("QUARTET_STACK", str(path))
+        return path
+
+    @pytest.mark.parametrize(
+        "verb",
+        [
+            ("status",),
+            ("logs",),
+            ("env",),
+            ("seed",),
+            ("dlq", "list"),
+            ("jobs", "list"),
+            ("keys", "list"),
+        ],
+    )
+    def test_is_the_one_that_is_looked_for(self, elsewhere: Path, verb: tuple[str, ...], monkeypatch):
+        monkeypatch.setattr("quartet_cli.supervisor.client.Supervised.is_running", lambda _: True)
+
+        error = run(*verb).exception
+
+        assert isinstance(error, StackError)
+        assert str(elsewhere) in str(error)
+
+    @pytest.mark.parametrize("verb", ["bench", "restart"])
+    def test_must_run_where_something_is_done_with_it(self, elsewhere: Path, verb: str, monkeypatch):
+        asked = []
+        monkeypatch.setattr("quartet_cli.supervisor.client.connect", lambda state, **_: asked.append(state))
+
+        error = run(verb).exception
+
+        assert isinstance(error, SupervisorError)
+        assert set(asked) == {elsewhere.parent}
+
+    @pytest.mark.parametrize("verb", ["up", "down"])
+    def test_is_neither_brought_up_nor_taken_down(self, elsewhere: Path, verb: str):
+        error = run(verb).exception
+
+        assert isinstance(error, SupervisorError)
+        assert "unset it" in str(error)
+
+    def test_may_be_the_development_stack_itself(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setenv("QUARTET_STACK", str(stack_file("dev")))
+
+        refuse_any_but_development("down")
 
 
 class TestSeededUsers:

@@ -15,6 +15,7 @@ from quartet_cli.stack.table import DATABASE, ENTRIES, POOL_SIZES
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 HOST = "127.0.0.1"
+DEVELOPMENT = "dev"
 ENCRYPTION_KEY = "local-1"
 RATE_LIMITS = {"auth": {"register": "1000000/60", "login": "1000000/60"}}
 """Every caller has the same address here: benchmarks and tests would limit each other."""
@@ -32,6 +33,12 @@ def port_layout(base: int) -> dict[str, int]:
         first = base + 10 * position
         ports |= {f"{entry.name}-{name}": first + offset for offset, name in enumerate(listeners)}
     return ports
+
+
+def current_file() -> Path:
+    """The description that QUARTET_STACK names, for every verb and bench; else the development stack's."""
+    named = os.environ.get("QUARTET_STACK")
+    return Path(named) if named else stack_file(DEVELOPMENT)
 
 
 def stack_file(name: str, checkout: Path = CHECKOUT) -> Path:
@@ -77,8 +84,7 @@ class Stack:
 
     @classmethod
     def current(cls) -> Self:
-        """The one that QUARTET_STACK points at, else the development stack of this checkout."""
-        return cls.load(os.environ.get("QUARTET_STACK") or CHECKOUT / "var" / "dev" / "stack.json")
+        return cls.load(current_file())
 
     def save(self, path: Path) -> None:
         content = asdict(self) | {"checkout": str(self.checkout), "state": str(self.state)}

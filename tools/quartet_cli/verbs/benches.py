@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from quartet_cli.stack import CHECKOUT, stack_file
+from quartet_cli.stack import CHECKOUT
+from quartet_cli.stack.description import current_file
 from quartet_cli.supervisor.client import SupervisorError
-from quartet_cli.verbs.lifecycle import DEVELOPMENT, supervised
+from quartet_cli.verbs.lifecycle import supervisor_of_chosen
 from quartet_cli.verbs.progress import Progress
 
 FOLDER = CHECKOUT / "bench"
@@ -24,10 +25,9 @@ def bench(
     unknown = set(names or ()) - found.keys()
     if unknown:
         raise typer.BadParameter(f"no bench {', '.join(sorted(unknown))}; there are: {', '.join(found)}")
-    here = supervised(DEVELOPMENT)
-    if not here.is_running():
+    if not supervisor_of_chosen().is_running():
         raise SupervisorError("benches measure the running stack: ./quartet up")
-    environment = os.environ | {"QUARTET_STACK": str(stack_file(DEVELOPMENT))}
+    environment = os.environ | {"QUARTET_STACK": str(current_file().resolve())}
     failed: list[str] = []
     with Progress() as progress:
         for name, path in found.items():

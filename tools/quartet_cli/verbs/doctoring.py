@@ -13,14 +13,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from quartet_cli.stack import CHECKOUT, Stack, stack_file
-from quartet_cli.stack.description import DEFAULT_PORT_BASE, port_layout
+from quartet_cli.stack import CHECKOUT, Stack
+from quartet_cli.stack.description import DEFAULT_PORT_BASE, current_file, port_layout
 from quartet_cli.stack.jars import jars_folder
 from quartet_cli.stack.packages import needs
 from quartet_cli.stack.ports import SETTING, chosen_base, is_free
 from quartet_cli.supervisor.client import Supervised
 from quartet_cli.supervisor.processes import holder_of
-from quartet_cli.verbs.lifecycle import DEVELOPMENT, supervised
+from quartet_cli.verbs.lifecycle import supervisor_of_chosen
 
 GIBIBYTE = 1024**3
 DISK_BYTES = 2 * GIBIBYTE
@@ -53,7 +53,7 @@ def doctor() -> None:
 
 
 def examine() -> Iterator[Finding]:
-    here = supervised(DEVELOPMENT)
+    here = supervisor_of_chosen()
     running = here.is_running()
     yield Finding("Python", sys.version_info >= (3, 11), sys.version.split()[0])
     yield from _programs()
@@ -64,7 +64,7 @@ def examine() -> Iterator[Finding]:
 
 
 def _programs() -> Iterator[Finding]:
-    described = stack_file(DEVELOPMENT)
+    described = current_file()
     has_jars = described.exists() and jars_folder(Stack.load(described)).exists()
     for need in needs(with_maven=not has_jars):
         there = need.is_there()
@@ -78,7 +78,7 @@ def _programs() -> Iterator[Finding]:
 
 def _ports(*, running: bool) -> Iterator[Finding]:
     """Of a stack that does not run, all must be free."""
-    path = stack_file(DEVELOPMENT)
+    path = current_file()
     chosen = None if running else chosen_base()
     if chosen or not path.exists():
         ports = port_layout(chosen or DEFAULT_PORT_BASE)

@@ -5,9 +5,9 @@ from typing import Annotated, Final
 
 import typer
 
-from quartet_cli.stack import stack_file
+from quartet_cli.stack.description import current_file
 from quartet_cli.stack.table import ENTRIES
-from quartet_cli.verbs.lifecycle import DEVELOPMENT, load
+from quartet_cli.verbs.lifecycle import chosen
 
 PROCESSES: Final = ("api", "worker", "migrate")
 
@@ -17,10 +17,10 @@ def env(
     process: Annotated[str, typer.Argument(help="api, worker or migrate.")] = "api",
 ) -> None:
     """Print exports: of the stack, or what one process of a service is started with, secrets too."""
-    stack = load(DEVELOPMENT)
+    stack = chosen()
     if service is None:
         variables = {
-            "QUARTET_STACK": str(stack_file(DEVELOPMENT)),
+            "QUARTET_STACK": str(current_file()),
             "QUARTET_GATEWAY": stack.gateway_url,
             "QUARTET_CA": str(stack.ca_file),
         }

@@ -1,13 +1,13 @@
 """Bringing stacks up and down, for the verbs and for test runs alike."""
 
 import fcntl
-import os
 import shutil
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 from quartet_cli.stack import CHECKOUT, Stack, open_stack, stack_file
+from quartet_cli.stack.description import DEVELOPMENT, current_file
 from quartet_cli.supervisor.client import Supervised, SupervisorError, failures
 from quartet_cli.supervisor.code import code_fingerprint
 from quartet_cli.supervisor.resident import parts_of
@@ -15,7 +15,6 @@ from quartet_cli.verbs.progress import Progress
 
 WHOLE = "quartet_cli.supervisor.factories:whole"
 SERVERS = "quartet_cli.supervisor.factories:servers"
-DEVELOPMENT = "dev"
 
 
 class InterruptedUpError(SupervisorError):
@@ -26,17 +25,25 @@ def supervised(name: str) -> Supervised:
     return Supervised(stack_file(name).parent)
 
 
-def load(name: str) -> Stack:
-    path = stack_file(name)
-    if not path.exists():
+def chosen() -> Stack:
+    """The stack that is meant: the one that QUARTET_STACK names, else the development stack."""
+    path = current_file()
+    if path == stack_file(DEVELOPMENT) and not path.exists():
         raise SupervisorError("there is no stack yet: ./quartet up")
     return Stack.load(path)
 
 
-def chosen() -> Stack:
-    """The stack that QUARTET_STACK names, as for tests; else the development stack."""
-    path = os.environ.get("QUARTET_STACK")
-    return Stack.load(path) if path else load(DEVELOPMENT)
+def supervisor_of_chosen() -> Supervised:
+    return Supervised(current_file().parent)
+
+
+def refuse_any_but_development(verb: str) -> None:
+    """Whoever works with another stack has asked for neither of the two to be started or ended."""
+    path = current_file()
+    if path.resolve() != stack_file(DEVELOPMENT).resolve():
+        raise SupervisorError(
+            f"QUARTET_STACK names {path}, and ./quartet {verb} is for the development stack alone: unset it"
+        )
 
 
 def bring_up(name: str, *, factory: str, progress: Progress) -> Stack:

@@ -13,7 +13,7 @@ from quartet_cli.stack import Stack
 from quartet_cli.stack.asking import client_context
 from quartet_cli.stack.table import DATABASE, ENTRIES
 from quartet_cli.supervisor.client import SupervisorError
-from quartet_cli.verbs.lifecycle import DEVELOPMENT, load
+from quartet_cli.verbs.lifecycle import chosen
 from quartet_cli.verbs.progress import Progress
 
 PASSWORD = "a quiet garden in november"  # noqa: S105 - for users of a development stack, printed at the end
@@ -41,7 +41,7 @@ def seed(
     clear: Annotated[bool, typer.Option("--clear", help="Remove the seeded users instead.")] = False,
 ) -> None:
     """Register users through the gateway; run again, it makes only those that are missing."""
-    stack = load(DEVELOPMENT)
+    stack = chosen()
     with Progress() as progress:
         if clear:
             progress.say(f"removed {_clear(stack)} seeded users")

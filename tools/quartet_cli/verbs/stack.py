@@ -11,9 +11,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from quartet_cli.stack import Stack
+from quartet_cli.stack.description import DEVELOPMENT
 from quartet_cli.supervisor.client import Supervised, SupervisorError, failures
 from quartet_cli.verbs.following import follow, last_lines
-from quartet_cli.verbs.lifecycle import DEVELOPMENT, WHOLE, bring_down, bring_up, load, supervised
+from quartet_cli.verbs.lifecycle import (
+    WHOLE,
+    bring_down,
+    bring_up,
+    chosen,
+    refuse_any_but_development,
+    supervisor_of_chosen,
+)
 from quartet_cli.verbs.progress import Progress
 
 SHOWN = ("name", "state", "pid", "url", "probe_url", "rss_bytes", "crashes")
@@ -23,10 +31,11 @@ COLOURS = {"ready": "green", "done": "dim", "failed": "red", "restarting": "yell
 
 def up() -> None:
     """Install what is missing, start what does not run, restart what has changed."""
+    refuse_any_but_development("up")
     with Progress() as progress:
         stack = bring_up(DEVELOPMENT, factory=WHOLE, progress=progress)
         progress.say("everything is up")
-    _show(stack, supervised(DEVELOPMENT))
+    _show(stack, supervisor_of_chosen())
     Console(highlight=False).print(
         "Next: ./quartet seed   ./quartet status   ./quartet logs -f   ./quartet down"
     )
@@ -38,6 +47,7 @@ def down(
     ] = False,
 ) -> None:
     """Stop everything; data stays unless erased."""
+    refuse_any_but_development("down")
     with Progress() as progress:
         ran = bring_down(DEVELOPMENT, progress=progress, erase=erase)
         progress.say("everything is stopped" if ran else "nothing was running")
@@ -49,7 +59,7 @@ def restart(
     parts: Annotated[list[str] | None, typer.Argument(help="Parts, or services; without: all.")] = None,
 ) -> None:
     """Stop and start parts, for example `auth-api`, or `auth` for both processes of auth."""
-    here = supervised(DEVELOPMENT)
+    here = supervisor_of_chosen()
     _refuse_unknown(parts or [], [part["name"] for part in _parts(here)])
     with Progress() as progress:
         outcome = here.ask({"verb": "restart", "parts": parts or []}, tell=progress.tell)
@@ -60,12 +70,12 @@ def restart(
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
     """Tell what runs, where it listens and how much memory it takes."""
-    here = supervised(DEVELOPMENT)
+    here = supervisor_of_chosen()
     running = here.is_running()
     if not running:
         _tell_that_nothing_runs(here, as_json=as_json)
         raise typer.Exit(1)
-    stack = load(DEVELOPMENT)
+    stack = chosen()
     if as_json:
         parts = [{name: part[name] for name in SHOWN} for part in _parts(here)]
         print(json.dumps({"gateway": stack.gateway_url, "parts": parts}, indent=2))
@@ -79,7 +89,7 @@ def logs(
     lines: Annotated[int, typer.Option("-n", min=0, help="How many of the last lines.")] = 50,
 ) -> None:
     """Show the last lines that parts wrote."""
-    stack = load(DEVELOPMENT)
+    stack = chosen()
     found = {path.stem: path for path in sorted(stack.logs.glob("*.log"))}
     if part is not None:
         _refuse_unknown([part], list(found))
