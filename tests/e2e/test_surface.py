@@ -7,6 +7,7 @@ import pytest
 from common.contracts.topics import SERVICES, heard_by
 from quartet_cli.stack import Stack
 from tests.support.cli import quartet
+from tests.support.metrics_page import PAGE
 from tests.support.repository import SERVICE_PACKAGES
 from tests.support.tls import client_context
 
@@ -67,6 +68,16 @@ class TestHealth:
             answer = await client.get(f"http://127.0.0.1:{port}/{probe}")
 
         assert answer.status_code == 200
+
+    @each_service
+    @pytest.mark.parametrize("process", ["api", "worker"])
+    async def test_of_a_process_has_no_metric_that_is_not_on_their_page(self, stack, service, process):
+        async with httpx.AsyncClient() as client:
+            answer = await client.get(f"http://127.0.0.1:{stack.ports[f'{service}-{process}-probe']}/metrics")
+        told = {line.split()[2] for line in answer.text.splitlines() if line.startswith("# HELP quartet_")}
+
+        assert told
+        assert {name for name in told if f"`{name}`" not in PAGE.read_text()} == set()
 
 
 class TestDocumentation:
