@@ -152,6 +152,18 @@ class TestPurge:
         left = await superuser.fetch("select expires_at from auth.revoked_sids order by 1")
         assert [row["expires_at"] for row in left] == [NOW, NOW + timedelta(hours=2)]
 
+    async def test_keeps_finished_jobs_for_as_long_as_it_is_told(self, database, superuser):
+        await superuser.execute(
+            f"insert into auth.jobs ({_COLUMNS})"
+            " select gen_random_uuid(), 'test', n, '{}', 1, now(), 'failed', now() - make_interval(days => n)"
+            " from generate_series(1, 5) n"
+        )
+
+        await Housekeeping(database, common_tasks(jobs_kept=timedelta(days=3, hours=1))).once()
+
+        left = await superuser.fetch("select dedupe_key from auth.jobs order by 1")
+        assert [row["dedupe_key"] for row in left] == ["1", "2", "3"]
+
     async def test_ends_finished_jobs_after_their_fortnight_and_no_others(self, database, superuser):
         await superuser.execute(
             f"insert into auth.jobs ({_COLUMNS})"

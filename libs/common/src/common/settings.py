@@ -199,8 +199,14 @@ class ApiSettings(Settings):
         return self
 
 
+class JobsSettings(BaseModel):
+    kept_days: PositiveInt = 14
+    """How long a finished job can be looked at, and a failed one tried again."""
+
+
 class WorkerSettings(Settings):
     kafka: KafkaSettings
+    jobs: JobsSettings = Field(default_factory=JobsSettings)
 
 
 class MigrationSettings(BaseSettings):

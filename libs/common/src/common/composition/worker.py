@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -78,7 +79,8 @@ async def _work(worker: Worker[SettingsT], settings: SettingsT) -> int:
             wake=base.wakeups.event("jobs"),
         )
         tidy = asyncio.Event()
-        housekeeping = Housekeeping(base.database, common_tasks(), on_turn=tidy.set)
+        kept = timedelta(days=settings.jobs.kept_days)
+        housekeeping = Housekeeping(base.database, common_tasks(jobs_kept=kept), on_turn=tidy.set)
         consumer = _consumer(worker, settings, base)
 
         def beat() -> Beat:

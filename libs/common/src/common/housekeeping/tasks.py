@@ -53,11 +53,11 @@ _STRAY_INBOX = sa.text("""
 """)
 
 
-def common_tasks() -> tuple[Task, ...]:
+def common_tasks(*, jobs_kept: timedelta = JOBS_KEPT) -> tuple[Task, ...]:
     return (
         Task("partitions", _partitions),
         _purge("revoked_sids", _REVOKED_SIDS, REVOCATION_MARGIN),
-        _purge("jobs", _JOBS, JOBS_KEPT),
+        _purge("jobs", _JOBS, jobs_kept),
         _purge("idempotency_keys", _IDEMPOTENCY_KEYS, IDEMPOTENCY_KEPT),
         _purge("stray_inbox", _STRAY_INBOX, INBOX_KEPT),
     )
