@@ -7,7 +7,7 @@ import pytest
 from common.housekeeping import Housekeeping, Task, common_tasks
 from common.housekeeping.months import Month
 from common.housekeeping.partitions import keep_partitions
-from common.housekeeping.tasks import TABLES
+from common.housekeeping.tasks import AUDIT_KEPT, TABLES
 from common.ids import new_id
 from common.postgres.context import Context
 from tests.support.waiting import eventually
@@ -35,7 +35,10 @@ async def partitions(superuser):
 
 
 async def keep_house(database, at: datetime) -> None:
-    await Housekeeping(database, common_tasks(), clock=lambda: at).once()
+    async def now(_tx) -> datetime:
+        return at
+
+    await Housekeeping(database, common_tasks(), now=now).once()
 
 
 def id_at(moment: datetime) -> UUID:
@@ -195,8 +198,33 @@ class TestPurge:
         left = await superuser.fetch("select event_id from auth.inbox")
         assert [row["event_id"] for row in left] == [UUID(int=36)]
 
+    async def test_ends_old_audit_rows_that_no_partition_will_take_along(self, database, superuser):
+        for age in (AUDIT_KEPT - timedelta(days=1), AUDIT_KEPT + timedelta(days=1)):
+            await superuser.execute(
+                "insert into auth.audit_log (id, at, actor, action) values ($1, $2, 'test', $3)",
+                UUID(int=age.days),
+                NOW - age,
+                "kept" if age < AUDIT_KEPT else "past",
+            )
+
+        await keep_house(database, NOW)
+
+        assert await superuser.fetchval("select array_agg(action) from auth.audit_log") == ["kept"]
+
 
 class TestHousekeeping:
+    async def test_goes_by_the_clock_of_the_database(self, database, superuser):
+        told: list[datetime] = []
+
+        async def step(_tx, now):
+            told.append(now)
+            return False
+
+        before = await superuser.fetchval("select clock_timestamp()")
+        await Housekeeping(database, [Task("asks", step)]).once()
+
+        assert before <= told[0] <= await superuser.fetchval("select clock_timestamp()")
+
     async def test_goes_on_past_a_task_that_fails_and_tries_it_again(self, database):
         done = []
 

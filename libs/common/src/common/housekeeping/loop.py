@@ -3,10 +3,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import sqlalchemy as sa
 import structlog
 from prometheus_client import Counter, Gauge
 
-from common.clock import Clock, utc_now
 from common.errors import QuartetError
 from common.postgres.context import Context
 from common.postgres.engine import Database, Transaction
@@ -32,6 +32,12 @@ _MOST_BATCHES = 1000
 def _nothing() -> None: ...
 
 
+async def database_now(tx: Transaction) -> datetime:
+    """The database says what is past its time: a worker whose clock is ahead would drop what is needed."""
+    now: datetime = (await tx.execute(sa.text("SELECT now()"))).scalar_one()
+    return now
+
+
 @dataclass(frozen=True)
 class Task:
     name: str
@@ -48,13 +54,13 @@ class Housekeeping:
         tasks: Sequence[Task],
         *,
         interval_seconds: float = 600.0,
-        clock: Clock = utc_now,
+        now: Callable[[Transaction], Awaitable[datetime]] = database_now,
         on_turn: Callable[[], None] = _nothing,
     ) -> None:
         self._database = database
         self._tasks = tuple(tasks)
         self._interval_seconds = interval_seconds
-        self._clock = clock
+        self._now = now
         self._on_turn = on_turn
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -78,13 +84,13 @@ class Housekeeping:
                 FAILURES.labels(task.name).inc()
                 _LOG.exception("housekeeping.failed", task=task.name)
             else:
-                LAST_SUCCESS.labels(task.name).set(self._clock().timestamp())
+                LAST_SUCCESS.labels(task.name).set_to_current_time()
 
     async def _work_off(self, task: Task, stop: asyncio.Event | None) -> None:
         for _ in range(_MOST_BATCHES):
             if stop is not None and stop.is_set():
                 return
             async with self._database.transaction(as_user=Context.SYSTEM) as tx:
-                more = await task.step(tx, self._clock())
+                more = await task.step(tx, await self._now(tx))
             if not more:
                 return

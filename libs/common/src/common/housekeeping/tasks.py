@@ -51,6 +51,13 @@ _STRAY_INBOX = sa.text("""
         WHERE tableoid = CAST('inbox_default' AS regclass) AND processed_at < :before
         LIMIT :batch FOR UPDATE SKIP LOCKED)
 """)
+# Whoever deletes is not allowed to change these rows, which locking them would ask for.
+_STRAY_AUDIT = sa.text("""
+    DELETE FROM audit_log WHERE id IN (
+        SELECT id FROM audit_log
+        WHERE tableoid = CAST('audit_log_default' AS regclass) AND at < :before
+        LIMIT :batch)
+""")
 
 
 def common_tasks(*, jobs_kept: timedelta = JOBS_KEPT) -> tuple[Task, ...]:
@@ -60,6 +67,7 @@ def common_tasks(*, jobs_kept: timedelta = JOBS_KEPT) -> tuple[Task, ...]:
         _purge("jobs", _JOBS, jobs_kept),
         _purge("idempotency_keys", _IDEMPOTENCY_KEYS, IDEMPOTENCY_KEPT),
         _purge("stray_inbox", _STRAY_INBOX, INBOX_KEPT),
+        _purge("stray_audit", _STRAY_AUDIT, AUDIT_KEPT),
     )
 
 
