@@ -1,8 +1,10 @@
 """Every guard with the test that fails without it; docs/guards.md is written from this."""
 
+from tests.guards.answering import ANSWERING
 from tests.guards.callers import CALLERS
 from tests.guards.connecting import CONNECTING
 from tests.guards.guard import Guard
+from tests.guards.health import HEALTH, TELEMETRY
 from tests.guards.locking import LOCKING
 from tests.guards.sealing import SEALING
 
@@ -207,4 +209,4 @@ HTTP = (
     ),
 )
 
-GUARDS = (*CONNECTING, *POSTGRES, *MESSAGING, *JOBS, *LOCKING, *SEALING, *HTTP, *CALLERS)
+GUARDS = (*CONNECTING, *POSTGRES, *MESSAGING, *JOBS, *LOCKING, *SEALING, *HTTP, *ANSWERING, *HEALTH, *TELEMETRY, *CALLERS)
