@@ -67,7 +67,7 @@ WORKER: Worker[WorkerSettings] = Worker(
     service="profile",
     head=HEAD,
     handlers=handlers,
-    job_kinds=(JobKind(STUBBORN, stubborn),),
+    job_kinds=lambda _base, _settings: (JobKind(STUBBORN, stubborn),),
     on_start=take_faults,
     stuck_seconds=STUCK_SECONDS,
 )

@@ -47,7 +47,8 @@ class Worker(Generic[SettingsT]):
     service: str
     head: str
     handlers: Callable[[NewId, Clock], Handlers] | None = None
-    job_kinds: Sequence[JobKind] = ()
+    job_kinds: Callable[[Foundation, SettingsT], Sequence[JobKind]] | None = None
+    """Made at start, so that bodies have the database and the clients that they need."""
     constraints: Constraints = NO_CONSTRAINTS
     on_start: Callable[[Foundation, SettingsT], Awaitable[None]] | None = None
     """Tried until it succeeds, beside everything else."""
@@ -73,11 +74,8 @@ async def _work(worker: Worker[SettingsT], settings: SettingsT) -> int:
         pulse = Pulse(settings.kafka, clock=utc_now)
         relay = Relay(base.database, settings.kafka, base.wakeups, service=worker.service)
         sealing = None if worker.sealing is None else worker.sealing(settings)
-        runner = Runner(
-            base.database,
-            (*worker.job_kinds, *(() if sealing is None else (rotation_kind(base.database, sealing),))),
-            wake=base.wakeups.event("jobs"),
-        )
+        kinds = _job_kinds(worker, settings, base, sealing)
+        runner = Runner(base.database, kinds, wake=base.wakeups.event("jobs"))
         tidy = asyncio.Event()
         kept = timedelta(days=settings.jobs.kept_days)
         housekeeping = Housekeeping(base.database, common_tasks(jobs_kept=kept), on_turn=tidy.set)
@@ -121,6 +119,15 @@ def positions_of(consumer: Consumer, pulse: Pulse) -> Callable[[], Mapping[str, 
         return {f"{one.topic}/{one.partition}": (one.position, one.highwater) for one in consumer.progress}
 
     return positions
+
+
+def _job_kinds(
+    worker: Worker[SettingsT], settings: SettingsT, base: Foundation, sealing: Sealing | None
+) -> list[JobKind]:
+    kinds = [] if worker.job_kinds is None else list(worker.job_kinds(base, settings))
+    if sealing is not None:
+        kinds.append(rotation_kind(base.database, sealing))
+    return kinds
 
 
 async def _check_keys(sealing: Sealing, base: Foundation, _: WorkerSettings) -> None:
