@@ -68,7 +68,7 @@ class Rotation:
 
     def _begin_at(self, job: Job) -> Position:
         """A run that had come to the end, and is asked for again, looks at everything once more."""
-        known = Position(**{"column": 0} | dict(job.checkpoint))  # pyright: ignore[reportArgumentType] - JSON, written by `save` below
+        known = Position(**job.checkpoint)
         return known if known.column < len(self._columns) else Position()
 
     async def _next(self, at: Position, control: Control, total: int) -> Position:

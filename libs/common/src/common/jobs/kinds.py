@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from common.postgres.context import AsUser, Context
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Progress:
     done: int
     total: int | None = None
-    checkpoint: Mapping[str, object] | None = None
+    checkpoint: Mapping[str, Any] | None = None
     """What the body saved last: where the next run goes on."""
 
 
@@ -42,7 +42,7 @@ class Job:
         return Context.SYSTEM if self.user_id is None else self.user_id
 
     @property
-    def checkpoint(self) -> Mapping[str, object]:
+    def checkpoint(self) -> Mapping[str, Any]:
         """What an earlier run saved with its last effect; empty when there is nothing to go on from."""
         return {} if self.progress is None else self.progress.checkpoint or {}
 
