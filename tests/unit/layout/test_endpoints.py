@@ -17,6 +17,8 @@ PUBLIC = {
     # whoever has no token yet
     "POST /api/v1/auth/register",
     "POST /api/v1/auth/login",
+    "POST /api/v1/auth/verify-email",
+    "POST /api/v1/auth/verify-email/resend",
     "POST /api/v1/auth/token/refresh",
     # by the refresh token or by the access token, which it asks for itself
     "POST /api/v1/auth/logout",

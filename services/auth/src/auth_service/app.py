@@ -1,7 +1,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from auth_service.api import jwks, login, logout, refresh, register, sessions
+from auth_service.api import jwks, login, logout, refresh, register, sessions, verification
 from auth_service.api.resources import Resources
 from auth_service.domain.macs import Macs
 from auth_service.domain.passwords import HashingCost, Passwords
@@ -47,7 +47,14 @@ API = Api(
     title="Quartet auth",
     head=HEAD,
     constraints=CONSTRAINTS,
-    routers=(register.router, login.router, refresh.router, logout.router, sessions.router),
+    routers=(
+        register.router,
+        login.router,
+        refresh.router,
+        logout.router,
+        sessions.router,
+        verification.router,
+    ),
     root_routers=(jwks.router,),
     resources=resources,
 )

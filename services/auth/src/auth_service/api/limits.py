@@ -4,3 +4,4 @@ from common.http.rate_limits import Limit
 
 REGISTER = Limit("register", requests=20, seconds=60)
 LOGIN = Limit("login", requests=60, seconds=60)
+RESEND = Limit("resend", requests=10, seconds=60)

@@ -2,7 +2,7 @@ from fastapi import APIRouter
 
 from auth_service.api.limits import REGISTER
 from auth_service.api.resources import UseResources
-from auth_service.api.schemas import RegisterAnswer, RegisterRequest
+from auth_service.api.schemas import MailAnswer, RegisterRequest
 from auth_service.usecases.register import register
 from common.errors import Kind
 from common.http.documented import raises
@@ -15,14 +15,13 @@ router = APIRouter(tags=["accounts"])
     "/register", status_code=202, summary="Register an account", dependencies=[per_address(REGISTER)]
 )
 @raises(Kind.UNAVAILABLE, "auth.busy")
-async def post_register(body: RegisterRequest, resources: UseResources) -> RegisterAnswer:
+async def post_register(body: RegisterRequest, resources: UseResources) -> MailAnswer:
     """The answer is the same whether or not the address has an account already."""
     await register(
         resources.database,
         resources.hashing,
         body.registration(),
-        user_id=resources.new_id(),
-        event_id=resources.new_id(),
         now=resources.clock(),
+        new_id=resources.new_id,
     )
-    return RegisterAnswer()
+    return MailAnswer()

@@ -80,9 +80,23 @@ class RegisterRequest(BaseModel):
         )
 
 
-class RegisterAnswer(BaseModel):
+class MailAnswer(BaseModel):
     status: Literal["check_your_mail"] = Field(
         default="check_your_mail", description="The same whether or not the address has an account."
+    )
+
+
+class EmailRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    email: Email
+
+
+class LinkRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    token: Annotated[str, Field(min_length=1, max_length=512)] = Field(
+        description="What the link in the mail carries as `token`; it can be used once."
     )
 
 
@@ -98,7 +112,7 @@ class LoginRequest(BaseModel):
     )
     cookie: bool = Field(
         default=False,
-        description="For browsers: the refresh token comes in a cookie that no script reads, not in the body.",
+        description="For browsers: the refresh token comes in a cookie, out of reach of scripts.",
     )
 
 

@@ -47,3 +47,11 @@ def csrf_failed() -> QuartetError:
         "A request with a cookie comes from the same site and sends X-CSRF-Token, as the login told it.",
         kind=Kind.FORBIDDEN,
     )
+
+
+def link_invalid() -> QuartetError:
+    return QuartetError(
+        "link.invalid",
+        "The link was used before, has expired, or is not one of ours; ask for a new one.",
+        kind=Kind.INVALID,
+    )

@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -45,9 +46,39 @@ async def read_password_hash(tx: Transaction, *, user_id: UUID) -> str | None:
     return found.scalar_one_or_none()
 
 
-async def read_role(tx: Transaction, *, user_id: UUID) -> str | None:
-    """None for an account that is not active."""
-    found = await tx.execute(
-        sa.text("SELECT role FROM users WHERE id = :user_id AND is_active"), {"user_id": user_id}
+@dataclass(frozen=True)
+class UserState:
+    is_active: bool
+    is_verified: bool
+    role: str
+    version: int
+
+
+_STATE = "SELECT is_active, is_verified, role, version FROM users WHERE id = :user_id"
+
+
+async def read_user_state(tx: Transaction, *, user_id: UUID) -> UserState | None:
+    return await _state(tx, _STATE, user_id)
+
+
+async def lock_user(tx: Transaction, *, user_id: UUID) -> UserState | None:
+    """Until the transaction ends nobody else changes this user."""
+    return await _state(tx, f"{_STATE} FOR UPDATE", user_id)
+
+
+async def verify_user(tx: Transaction, *, user_id: UUID, hashed_password: str, now: datetime) -> None:
+    """The password is that of the request whose link was used."""
+    await tx.execute(
+        sa.text("""
+            UPDATE users SET is_verified = true, hashed_password = :hashed_password,
+                version = version + 1, updated_at = :now
+            WHERE id = :user_id
+        """),
+        {"user_id": user_id, "hashed_password": hashed_password, "now": now},
     )
-    return found.scalar_one_or_none()
+
+
+async def _state(tx: Transaction, statement: str, user_id: UUID) -> UserState | None:
+    found = await tx.execute(sa.text(statement), {"user_id": user_id})
+    row = found.mappings().one_or_none()
+    return None if row is None else UserState(**row)

@@ -5,7 +5,7 @@ from enum import StrEnum
 from auth_service.domain.email import EmailAddress
 from auth_service.domain.sessions import Device, SessionLimits
 from auth_service.storage.login_stats import count_login
-from auth_service.storage.users import find_user_id, read_password_hash, read_role
+from auth_service.storage.users import find_user_id, read_password_hash, read_user_state
 from auth_service.usecases.hashing import Hashing
 from auth_service.usecases.start_session import SessionGrant, start_session
 from common.ids import NewId
@@ -44,14 +44,14 @@ async def log_in(
     right = await hashing.matches(credentials.password, stored)
     async with database.transaction(as_user=user_id) as tx:
         unchanged = await read_password_hash(tx, user_id=user_id) == stored
-        role = await read_role(tx, user_id=user_id)
-        if not right or not unchanged or role is None:
+        state = await read_user_state(tx, user_id=user_id)
+        if not right or not unchanged or state is None or not state.is_active:
             return LoginRefusal.WRONG
         await count_login(tx, user_id=user_id, now=now)
         return await start_session(
             tx,
             user_id=user_id,
-            role=role,
+            role=state.role,
             amr=("pwd",),
             device=device,
             label=label,

@@ -3,13 +3,20 @@ from datetime import datetime
 from uuid import UUID
 
 from auth_service.domain.email import EmailAddress
+from auth_service.domain.links import LIFETIMES, Purpose
+from auth_service.storage.audit import audit
 from auth_service.storage.login_stats import begin_counting
-from auth_service.storage.users import NewUser, insert_user
+from auth_service.storage.mail_links import NewLink, count_recent_links, insert_link
+from auth_service.storage.users import NewUser, find_user_id, insert_user, lock_user
 from auth_service.usecases.hashing import Hashing
+from auth_service.usecases.prepare_link import COOL_DOWN
+from auth_service.usecases.request_mail import Mail, request_mail
 from common.contracts.auth import UserRegistered
 from common.contracts.envelope import Event
+from common.ids import NewId
 from common.messaging.outbox import record
-from common.postgres.engine import Database
+from common.postgres.context import Context
+from common.postgres.engine import Database, Transaction
 
 
 @dataclass(frozen=True)
@@ -22,16 +29,36 @@ class Registration:
 
 
 async def register(
-    database: Database,
-    hashing: Hashing,
-    registration: Registration,
-    *,
-    user_id: UUID,
-    event_id: UUID,
-    now: datetime,
+    database: Database, hashing: Hashing, registration: Registration, *, now: datetime, new_id: NewId
 ) -> None:
-    """Ends the same way whether or not the address was free: nobody learns who has an account."""
+    """The same statements whether or not the address was free, and who may know is told by mail.
+
+    An address that is not verified belongs to nobody: each request for it gets a link of its own, which sets
+    the password of that request. So nobody gets into an account that somebody else has begun for them.
+    """
     hashed_password = await hashing.hash(registration.password)
+    compared = registration.email.compared
+    async with database.transaction(as_user=Context.LOGIN) as tx:
+        user_id = await find_user_id(tx, email_norm=compared) or new_id()
+    if await _register_as(database, user_id, registration, hashed_password, now=now, new_id=new_id):
+        return
+    # Somebody registered the address in between: it has an id now.
+    async with database.transaction(as_user=Context.LOGIN) as tx:
+        user_id = await find_user_id(tx, email_norm=compared)
+    if user_id is not None:
+        await _register_as(database, user_id, registration, hashed_password, now=now, new_id=new_id)
+
+
+async def _register_as(
+    database: Database,
+    user_id: UUID,
+    registration: Registration,
+    hashed_password: str,
+    *,
+    now: datetime,
+    new_id: NewId,
+) -> bool:
+    """False when the address is another user's."""
     async with database.transaction(as_user=user_id) as tx:
         user = NewUser(
             id=user_id,
@@ -42,9 +69,44 @@ async def register(
             timezone=registration.timezone,
             language=registration.language,
         )
-        if await insert_user(tx, user):
-            await begin_counting(tx, user_id=user_id)
-            await record(tx, _registered(user, event_id=event_id, now=now))
+        is_new = await insert_user(tx, user)
+        state = await lock_user(tx, user_id=user_id)
+        if state is None:
+            return False
+        await begin_counting(tx, user_id=user_id)
+        if is_new:
+            await record(tx, _registered(user, event_id=new_id(), now=now))
+        else:
+            # one statement here too: both ways take as long
+            await audit(tx, entry_id=new_id(), action="account.registered_again", user_id=user_id, data={})
+        await _mail(tx, user_id, hashed_password, is_verified=state.is_verified, now=now, new_id=new_id)
+        return True
+
+
+async def _mail(
+    tx: Transaction,
+    user_id: UUID,
+    hashed_password: str,
+    *,
+    is_verified: bool,
+    now: datetime,
+    new_id: NewId,
+) -> None:
+    purpose = Purpose.VERIFY_EMAIL
+    if await count_recent_links(tx, user_id=user_id, purpose=purpose, since=now - COOL_DOWN):
+        return
+    link = NewLink(
+        id=new_id(),
+        user_id=user_id,
+        purpose=purpose,
+        created_at=now,
+        expires_at=now + LIFETIMES[purpose],
+        used_at=now if is_verified else None,
+        hashed_password=None if is_verified else hashed_password,
+    )
+    await insert_link(tx, link)
+    mail = Mail.ACCOUNT_EXISTS if is_verified else Mail.VERIFY_EMAIL
+    await request_mail(tx, mail, user_id=user_id, about=link.id)
 
 
 def _registered(user: NewUser, *, event_id: UUID, now: datetime) -> Event[UserRegistered]:

@@ -1,0 +1,86 @@
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from auth_service.domain.links import Purpose
+from common.postgres.engine import Transaction
+
+
+@dataclass(frozen=True)
+class NewLink:
+    id: UUID
+    user_id: UUID
+    purpose: Purpose
+    created_at: datetime
+    expires_at: datetime
+    used_at: datetime | None = None
+    """Set from the beginning for a link that nobody shall use."""
+    hashed_password: str | None = None
+    email: str | None = None
+    email_norm: str | None = None
+
+
+@dataclass(frozen=True)
+class UsedLink:
+    hashed_password: str | None
+    email: str | None
+    email_norm: str | None
+
+
+_INSERT = sa.text("""
+    INSERT INTO mail_links
+        (id, user_id, purpose, created_at, expires_at, used_at, hashed_password, email, email_norm)
+    VALUES (:id, :user_id, :purpose, :created_at, :expires_at, :used_at,
+            :hashed_password, :email, :email_norm)
+""")
+_USE = sa.text("""
+    UPDATE mail_links SET used_at = :now
+    WHERE id = :link_id AND user_id = :user_id AND purpose = :purpose
+        AND used_at IS NULL AND expires_at > :now
+    RETURNING hashed_password, email, email_norm
+""")
+_END_ALL = sa.text("UPDATE mail_links SET used_at = :now WHERE user_id = :user_id AND used_at IS NULL")
+_RECENT = sa.text("""
+    SELECT count(*) FROM mail_links
+    WHERE user_id = :user_id AND purpose = :purpose AND created_at > :since
+""")
+
+
+async def insert_link(tx: Transaction, link: NewLink) -> None:
+    await tx.execute(_INSERT, vars(link))
+
+
+async def use_link(
+    tx: Transaction, *, user_id: UUID, link_id: UUID, purpose: Purpose, now: datetime
+) -> UsedLink | None:
+    """None when it was used, has expired or never was; of two who use it at once one gets it."""
+    used = await tx.execute(
+        _USE, {"user_id": user_id, "link_id": link_id, "purpose": purpose.value, "now": now}
+    )
+    row = used.mappings().one_or_none()
+    return None if row is None else UsedLink(**row)
+
+
+async def end_links(tx: Transaction, *, user_id: UUID, now: datetime) -> None:
+    """Whatever is still in somebody's mailbox leads nowhere from now on."""
+    await tx.execute(_END_ALL, {"user_id": user_id, "now": now})
+
+
+async def count_recent_links(tx: Transaction, *, user_id: UUID, purpose: Purpose, since: datetime) -> int:
+    found = await tx.execute(_RECENT, {"user_id": user_id, "purpose": purpose.value, "since": since})
+    return found.scalar_one()
+
+
+async def has_link(tx: Transaction, *, user_id: UUID, link_id: UUID, now: datetime) -> bool:
+    """Whether it can still be used."""
+    found = await tx.execute(
+        sa.text("""
+            SELECT EXISTS (
+                SELECT FROM mail_links
+                WHERE id = :link_id AND user_id = :user_id AND used_at IS NULL AND expires_at > :now)
+        """),
+        {"user_id": user_id, "link_id": link_id, "now": now},
+    )
+    return found.scalar_one()

@@ -1,0 +1,38 @@
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from auth_service.domain.links import LIFETIMES, Purpose
+from auth_service.storage.mail_links import NewLink, count_recent_links, has_link, insert_link
+from auth_service.storage.users import lock_user, read_password_hash
+from common.postgres.engine import Transaction
+
+COOL_DOWN = timedelta(minutes=1)
+"""Between two mails of one kind to one account."""
+
+
+async def prepare_link(
+    tx: Transaction, purpose: Purpose, *, user_id: UUID, link_id: UUID, now: datetime
+) -> bool:
+    """In the mail's job, as its user: True when the link is there to be sent, also when asked again."""
+    state = await lock_user(tx, user_id=user_id)
+    if state is None or not state.is_active:
+        return False
+    if await has_link(tx, user_id=user_id, link_id=link_id, now=now):
+        return True
+    hashed_password = None
+    if purpose is Purpose.VERIFY_EMAIL:
+        hashed_password = await read_password_hash(tx, user_id=user_id)
+        if state.is_verified or hashed_password is None:
+            return False
+    if await count_recent_links(tx, user_id=user_id, purpose=purpose, since=now - COOL_DOWN):
+        return False
+    link = NewLink(
+        id=link_id,
+        user_id=user_id,
+        purpose=purpose,
+        created_at=now,
+        expires_at=now + LIFETIMES[purpose],
+        hashed_password=hashed_password,
+    )
+    await insert_link(tx, link)
+    return True
