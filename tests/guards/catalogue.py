@@ -6,6 +6,7 @@ from tests.guards.connecting import CONNECTING
 from tests.guards.guard import Guard
 from tests.guards.health import HEALTH, TELEMETRY
 from tests.guards.locking import LOCKING
+from tests.guards.pooling import POOLING
 from tests.guards.sealing import SEALING
 
 _PG = "tests/integration/postgres"

@@ -1,0 +1,76 @@
+"""What connections, transactions and the meaning of constraints hang on."""
+
+from tests.guards.guard import Guard
+
+_PG = "tests/integration/postgres"
+_POOL = "tests/unit/postgres/test_pool.py"
+
+POOLING = (
+    Guard(
+        "what was being opened for a cancelled caller is kept",
+        "postgres/pool.py",
+        "            opening.add_done_callback(self._keep_what_was_opened)\n",
+        "",
+        f"{_POOL}::TestPool::test_keeps_what_was_being_opened_for_a_cancelled_caller",
+    ),
+    Guard(
+        "a place that came to a cancelled waiter goes to the next",
+        "postgres/pool.py",
+        "            if waiter.done() and not waiter.cancelled():\n",
+        "            if False:\n",
+        f"{_POOL}::TestPool::test_gives_the_place_of_a_cancelled_waiter_to_the_next",
+    ),
+    Guard(
+        "a connection beyond the pool's size is closed after use",
+        "postgres/pool.py",
+        "        if wanted and self._usable(pooled):\n",
+        "        if self._usable(pooled):\n",
+        f"{_POOL}::TestOverflow::test_is_closed_after_use",
+    ),
+    Guard(
+        "a rollback goes on when its caller is cancelled",
+        "postgres/engine.py",
+        "await asyncio.shield(self.pool.in_background(self._roll_back(pooled)))",
+        "await self._roll_back(pooled)",
+        f"{_PG}/test_cancellation.py::TestCancellation"
+        "::test_that_comes_during_a_rollback_does_not_cost_the_connection",
+    ),
+    Guard(
+        "a cancelled BEGIN gives its connection back",
+        "postgres/engine.py",
+        "                return await self._begin_anew(pooled, as_user)\n            self.pool.give_back(pooled)\n",
+        "                return await self._begin_anew(pooled, as_user)\n",
+        f"{_PG}/test_cancellation.py::TestCancellation"
+        "::test_wherever_it_comes_leaks_no_connection_and_no_transaction",
+    ),
+    Guard(
+        "a connection that is out for long is told of while it is out",
+        "postgres/checkouts.py",
+        "            self._look_again_in(self._long_seconds)\n",
+        "            pass\n",
+        "tests/unit/postgres/test_checkouts.py::TestLongCheckout::test_is_told_once_while_it_lasts_and_counted",
+    ),
+    Guard(
+        "a partition's constraint means what its table's does",
+        "postgres/constraints.py",
+        ' or self.by_name.get(name_at_parent(name or "", table or ""))',
+        "",
+        f"{_PG}/test_transaction.py::TestConstraintViolation"
+        "::test_is_known_by_the_constraint_s_name_though_a_partition_calls_it_otherwise",
+    ),
+    Guard(
+        "a route's transaction is committed before its answer",
+        "http/transactions.py",
+        ', scope="function"',
+        "",
+        f"{_PG}/test_request_transaction.py::TestOwnTransaction::test_is_committed_before_the_answer_begins",
+    ),
+    Guard(
+        "what is past its time says the clock of the database",
+        "housekeeping/loop.py",
+        'sa.text("SELECT now()")',
+        "sa.text(\"SELECT now() + interval '1 hour'\")",
+        "tests/integration/housekeeping/test_housekeeping.py::TestHousekeeping"
+        "::test_goes_by_the_clock_of_the_database",
+    ),
+)
