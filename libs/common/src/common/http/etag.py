@@ -136,9 +136,7 @@ def _skip(text: str, at: int) -> int:
 def _failed(version: int | None) -> QuartetError:
     return RefusalError(
         "precondition_failed",
-        "This is not the version that is there; read it anew."
-        if version is not None
-        else "There is none yet.",
+        "What is there is not what the request demands; read it anew.",
         kind=Kind.PRECONDITION_FAILED,
         headers={} if version is None else {"ETag": etag_of(version)},
     )
