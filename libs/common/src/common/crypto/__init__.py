@@ -1,4 +1,4 @@
-"""Sealing of what a database must hold and may not read (ADR 0015)."""
+"""Sealing of what a database must hold and may not read (ADR 0016)."""
 
 from common.crypto.cipher import CannotOpenError, Cipher, key_id_of
 from common.crypto.columns import SealedColumn
