@@ -17,6 +17,8 @@ PUBLIC = {
     # whoever has no token yet
     "POST /api/v1/auth/register",
     "POST /api/v1/auth/login",
+    "POST /api/v1/auth/password/reset",
+    "POST /api/v1/auth/password/reset/confirm",
     "POST /api/v1/auth/verify-email",
     "POST /api/v1/auth/verify-email/resend",
     "POST /api/v1/auth/token/refresh",

@@ -5,3 +5,6 @@ from common.http.rate_limits import Limit
 REGISTER = Limit("register", requests=20, seconds=60)
 LOGIN = Limit("login", requests=60, seconds=60)
 RESEND = Limit("resend", requests=10, seconds=60)
+PASSWORD_CHANGE = Limit("password_change", requests=10, seconds=60)
+PASSWORD_RESET = Limit("password_reset", requests=10, seconds=60)
+PASSWORD_CONFIRM = Limit("password_confirm", requests=20, seconds=60)

@@ -52,6 +52,22 @@ Password = Annotated[
     _storable,
 ]
 
+NewPassword = Annotated[
+    Password, Field(description="The password from now on. Any characters; its length is what counts.")
+]
+OldPassword = Annotated[
+    str,
+    Field(min_length=1, max_length=MOST_CHARACTERS, description="As it was chosen."),
+    _storable,
+]
+LinkToken = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=512,
+        description="What the link in the mail carries as `token`; it can be used once.",
+    ),
+]
 DeviceLabel = Annotated[str, Field(min_length=1, max_length=100, examples=["Kitchen tablet"]), _storable]
 
 
@@ -95,18 +111,14 @@ class EmailRequest(BaseModel):
 class LinkRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    token: Annotated[str, Field(min_length=1, max_length=512)] = Field(
-        description="What the link in the mail carries as `token`; it can be used once."
-    )
+    token: LinkToken
 
 
 class LoginRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     email: Email
-    password: Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS), _storable] = Field(
-        description="As it was chosen."
-    )
+    password: OldPassword
     device_label: DeviceLabel | None = Field(
         default=None, description="What the user calls this device; the list of sessions shows it."
     )

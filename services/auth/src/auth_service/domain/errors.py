@@ -55,3 +55,15 @@ def link_invalid() -> QuartetError:
         "The link was used before, has expired, or is not one of ours; ask for a new one.",
         kind=Kind.INVALID,
     )
+
+
+def password_wrong() -> QuartetError:
+    return QuartetError("password.wrong", "The current password is wrong.", kind=Kind.FORBIDDEN)
+
+
+def changed_meanwhile() -> QuartetError:
+    return QuartetError(
+        "account.changed_meanwhile",
+        "The account was changed at the same moment; look at it and try again.",
+        kind=Kind.CONFLICT,
+    )

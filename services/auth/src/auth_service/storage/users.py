@@ -78,6 +78,20 @@ async def verify_user(tx: Transaction, *, user_id: UUID, hashed_password: str, n
     )
 
 
+async def set_password(
+    tx: Transaction, *, user_id: UUID, hashed_password: str, now: datetime, verified: bool = False
+) -> None:
+    """`verified` when a link proved that the address is the user's."""
+    await tx.execute(
+        sa.text("""
+            UPDATE users SET hashed_password = :hashed_password, is_verified = is_verified OR :verified,
+                version = version + CAST(:verified AND NOT is_verified AS int), updated_at = :now
+            WHERE id = :user_id
+        """),
+        {"user_id": user_id, "hashed_password": hashed_password, "verified": verified, "now": now},
+    )
+
+
 async def _state(tx: Transaction, statement: str, user_id: UUID) -> UserState | None:
     found = await tx.execute(sa.text(statement), {"user_id": user_id})
     row = found.mappings().one_or_none()

@@ -1,0 +1,90 @@
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, ConfigDict
+
+from auth_service.api.limits import PASSWORD_CHANGE, PASSWORD_CONFIRM, PASSWORD_RESET
+from auth_service.api.resources import UseResources
+from auth_service.api.schemas import EmailRequest, LinkToken, MailAnswer, NewPassword, OldPassword, address
+from auth_service.domain.errors import changed_meanwhile, link_invalid, password_wrong
+from auth_service.domain.links import Purpose, read_link_token
+from auth_service.usecases.ask_for_link import ask_for_link
+from auth_service.usecases.change_password import ChangeRefusal, change_password
+from auth_service.usecases.request_mail import Mail
+from auth_service.usecases.reset_password import reset_password
+from common.http.limited import per_address, per_user
+from common.http.permissions import CurrentUser
+
+router = APIRouter(prefix="/password", tags=["passwords"])
+
+
+class ChangePasswordRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    current_password: OldPassword
+    new_password: NewPassword
+
+
+class ResetPasswordRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    token: LinkToken
+    new_password: NewPassword
+
+
+@router.post(
+    "/change",
+    status_code=204,
+    summary="Change the password",
+    dependencies=[per_user(PASSWORD_CHANGE)],
+)
+async def post_change(body: ChangePasswordRequest, user: CurrentUser, resources: UseResources) -> Response:
+    """Every other session and every link that was mailed end with it."""
+    refusal = await change_password(
+        resources.database,
+        resources.hashing,
+        user_id=user.user_id,
+        session_id=user.session_id,
+        current=body.current_password,
+        new=body.new_password,
+        now=resources.clock(),
+        new_id=resources.new_id,
+    )
+    match refusal:
+        case ChangeRefusal.WRONG:
+            raise password_wrong()
+        case ChangeRefusal.CHANGED_MEANWHILE:
+            raise changed_meanwhile()
+        case None:
+            return Response(status_code=204)
+
+
+@router.post(
+    "/reset",
+    status_code=202,
+    summary="Ask for a mail to set a new password",
+    dependencies=[per_address(PASSWORD_RESET)],
+)
+async def post_reset(body: EmailRequest, resources: UseResources) -> MailAnswer:
+    """The answer is the same whether or not there is such an account."""
+    await ask_for_link(resources.database, address(body.email), Mail.RESET_PASSWORD, new_id=resources.new_id)
+    return MailAnswer()
+
+
+@router.post(
+    "/reset/confirm",
+    status_code=204,
+    summary="Set a new password by the link of the mail",
+    dependencies=[per_address(PASSWORD_CONFIRM)],
+)
+async def post_reset_confirm(body: ResetPasswordRequest, resources: UseResources) -> Response:
+    """All sessions end, and every other link that was mailed."""
+    link = read_link_token(body.token, resources.macs, Purpose.RESET_PASSWORD)
+    if link is None or not await reset_password(
+        resources.database,
+        resources.hashing,
+        link,
+        new=body.new_password,
+        now=resources.clock(),
+        new_id=resources.new_id,
+    ):
+        raise link_invalid()
+    return Response(status_code=204)
