@@ -10,7 +10,7 @@ CONNECTING = (
     Guard(
         "a parameter of a database URL that nobody knows is refused",
         "postgres/url.py",
-        '    raise DatabaseUrlError(f"the database URL\'s parameter {name!r} is unknown: remove it")\n',
+        '    raise DatabaseUrlError(f"the database URL\'s parameter{told} is unknown: remove it")\n',
         "",
         f"{_UNIT}/test_parameters.py::TestParameter::test_that_nobody_knows_is_refused",
     ),

@@ -16,6 +16,7 @@ _HARMLESS = re.compile(
     r"ssl(mode|rootcert|cert|key|crl|crldir|negotiation)|ssl_(min|max)_protocol_version|host|port|user|db(name)?"
     r"|database|application_name|connect_timeout|target_session_attrs|protocol"
 )
+_SECRET = ("password", "sslpassword")
 _PLACE = re.compile(r"[\w.-]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}")
 
 
@@ -31,8 +32,9 @@ def redacted(url: str) -> str:
         return HIDDEN
     name, colon, _ = user.partition(":")
     login = f"{name}:{HIDDEN}@" if colon else f"{name}@" if name else ""
+    # what stands there as a name may be the end of a password that holds a `&`
     query = [
-        (key, value if _HARMLESS.fullmatch(key) else HIDDEN)
+        (key, value) if _HARMLESS.fullmatch(key) else (key if key in _SECRET else HIDDEN, HIDDEN)
         for key, value in parse_qsl(parts.query, keep_blank_values=True)
     ]
     return parts._replace(netloc=login + place, query=urlencode(query, quote_via=quote, safe="/:*")).geturl()

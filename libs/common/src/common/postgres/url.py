@@ -150,23 +150,28 @@ def _split(url: str) -> tuple[SplitResult, dict[str, str]]:
         raise DatabaseUrlError("the database URL holds a '#': write %23")
     if _BARE_PERCENT.search(url):
         raise DatabaseUrlError("the database URL holds a '%' that encodes nothing: write %25")
+    if "@" in parts.path + parts.query:
+        # most often the rest of a password that holds a '/' or a '?'
+        raise DatabaseUrlError("the database URL holds a '@' after its host: percent-encode its password")
     query: dict[str, str] = {}
     for pair in filter(None, parts.query.split("&")):
         # not parse_qsl: it makes '+' a space, and to libpq it is a plus
         name, value = (_decoded(part) or "" for part in pair.partition("=")[::2])
         if name in query:
             raise DatabaseUrlError(f"the database URL gives {name} twice: several hosts are not supported")
-        _check_parameter(name, value)
+        _check_parameter(name, value, shown="password" not in parts.query)
         query[name] = value
     return parts, query
 
 
-def _check_parameter(name: str, value: str) -> None:
+def _check_parameter(name: str, value: str, *, shown: bool) -> None:
+    """An unknown name beside a password may be the rest of it, after a `&`."""
     if name in MAPPED or name in DROPPED or value in DROPPED_VALUES.get(name, ()):
         return
     if name in REFUSED:
         raise DatabaseUrlError(f"the database URL's {name} cannot be honoured: {REFUSED[name]}")
-    raise DatabaseUrlError(f"the database URL's parameter {name!r} is unknown: remove it")
+    told = f" {name!r}" if shown else ""
+    raise DatabaseUrlError(f"the database URL's parameter{told} is unknown: remove it")
 
 
 def _decoded(text: str | None) -> str | None:
