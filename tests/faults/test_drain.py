@@ -1,5 +1,6 @@
 """A process that is told to leave says so first, serves on for a while, and then lets nobody in."""
 
+import asyncio
 import signal
 
 import httpx
@@ -13,16 +14,19 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.usefixtures("everything_is_well")
 
 DELAY_SECONDS = 3.0
+GRACE_SECONDS = 12.0
 
 
 class TestLeaving:
     async def test_is_told_at_once_then_served_on_then_nobody_is_let_in(self, stack, gateway):
         ada = await gateway.newcomer()
+        settings = {"DRAIN_DELAY_SECONDS": str(DELAY_SECONDS), "DRAIN_GRACE_SECONDS": str(GRACE_SECONDS)}
         async with (
-            beside(stack, "profile", "api", DRAIN_DELAY_SECONDS=str(DELAY_SECONDS)) as leaver,
+            beside(stack, "profile", "api", **settings) as leaver,
             httpx.AsyncClient(base_url=leaver.url, trust_env=False) as client,
         ):
             await eventually(lambda: served(client, ada), within=20)
+            told_at = asyncio.get_running_loop().time()
             leaver.send(signal.SIGTERM)
             await eventually(lambda: unready(leaver), within=DELAY_SECONDS / 2)
 
@@ -33,12 +37,14 @@ class TestLeaving:
             seen: set[int | None] = set()
             await eventually(lambda: refused(leaver, seen), within=DELAY_SECONDS + 10)
             code = await leaver.ended()
+            took = asyncio.get_running_loop().time() - told_at
 
         assert (known.status_code, known.headers["Connection"]) == (200, "close")
         assert (new, alive) == (404, 200)
         # to the end, when its probe port closes too
         assert seen <= {200, None}
         assert code == 0
+        assert took < GRACE_SECONDS
 
 
 async def unready(instance: Instance) -> bool:

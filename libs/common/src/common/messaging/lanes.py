@@ -106,6 +106,7 @@ class Lane:
             kind=act.failure.kind.value,
             error=act.failure.error_class,
             attempts=act.attempts,
+            trace_id=message.trace_id,
         )
 
     async def _wait(self, pause: Pause, act: Deliver | Park, error: Exception) -> None:
@@ -127,7 +128,13 @@ class Lane:
     async def _wait_to_retry(self, pause: Pause, message: Message, error: Exception) -> None:
         """Nothing more is fetched of the partition meanwhile; the group still hears from this worker."""
         CONSUMER_RETRIES.labels("transient").inc()
-        log.info("consumer.retries", topic=message.topic, error=Failure.of(error).detail, attempt=pause.count)
+        log.info(
+            "consumer.retries",
+            topic=message.topic,
+            error=Failure.of(error).detail,
+            attempt=pause.count,
+            trace_id=message.trace_id,
+        )
         self._flow.hold(message.tp)
         try:
             await elapses(pause.seconds, unless=self._flow.leaving)

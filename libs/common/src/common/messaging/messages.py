@@ -7,9 +7,11 @@ from uuid import UUID
 from zlib import crc32
 
 from aiokafka import TopicPartition
+from opentelemetry.trace import get_current_span
 
 from common.contracts.envelope import Event, Payload
 from common.messaging.headers import Record, UndecodableError, id_of, parse_event, readable_key, type_of
+from common.telemetry.tracing import continue_trace
 
 
 @dataclass(slots=True, eq=False)
@@ -26,6 +28,12 @@ class Message:
     record: Record
     epoch: int
     """The assignment under which it was fetched; a later one has given it to somebody else."""
+
+    @property
+    def trace_id(self) -> str | None:
+        """Of its cause, for the log; None when it names none that can be read."""
+        context = get_current_span(continue_trace(self.event.trace if self.event else {})).get_span_context()
+        return f"{context.trace_id:032x}" if context.is_valid else None
 
     @property
     def sort_key(self) -> tuple[str, str]:
