@@ -34,6 +34,7 @@ class Broker:
         self.logs: dict[tuple[str, int], list[Stored]] = {}
         self._epochs: dict[str, int] = {}
         self._transactions: dict[str, list[Stored]] = {}
+        self._arrivals: list[asyncio.Future[None]] = []
 
     def log(self, topic: str, partition: int) -> list[Stored]:
         return self.logs.setdefault((topic, partition), [])
@@ -48,7 +49,16 @@ class Broker:
         log = self.log(topic, partition)
         stored = Stored(topic, partition, len(log), *record, state=state)
         log.append(stored)
+        for arrival in self._arrivals:
+            if not arrival.done():
+                arrival.set_result(None)
+        self._arrivals.clear()
         return stored
+
+    def next_arrival(self) -> "asyncio.Future[None]":
+        arrival: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._arrivals.append(arrival)
+        return arrival
 
     def init(self, transactional_id: str) -> int:
         """A new epoch; what an older one left open is aborted."""

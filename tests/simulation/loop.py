@@ -4,7 +4,7 @@ import asyncio
 import heapq
 from collections import deque
 from collections.abc import Callable, Coroutine
-from contextvars import Context
+from contextvars import Context, copy_context
 from itertools import count
 from typing import Any
 
@@ -21,9 +21,16 @@ class _Numbered:
 
 
 class SimulatedTask(_Numbered, asyncio.Task[Any]):
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], **options: Any) -> None:
+    def __init__(
+        self, coroutine: Coroutine[Any, Any, Any], *, context: Context | None = None, **options: Any
+    ) -> None:
         self._number = next(_numbers)
-        super().__init__(coroutine, **options)
+        self._kept = copy_context() if context is None else context
+        super().__init__(coroutine, context=self._kept, **options)
+
+    def kill(self) -> None:
+        self._kept.run(_close, self.get_coro())
+        self._log_destroy_pending = False
 
 
 class SimulatedFuture(_Numbered, asyncio.Future[Any]):
@@ -72,8 +79,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         asyncio._set_running_loop(self)
         try:
             for task in asyncio.all_tasks(self):
-                _close(task.get_coro())
-                task._log_destroy_pending = False
+                task.kill()
         finally:
             asyncio._set_running_loop(None)
         self.ready.clear()
@@ -106,8 +112,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         context = options.pop("context", None)
         task = SimulatedTask(coro, loop=self, name=name, context=context)
         if self._dead:
-            _close(coro)
-            task._log_destroy_pending = False
+            task.kill()
         return task
 
     def create_future(self) -> Any:
@@ -115,7 +120,8 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         error = context.get("exception")
-        if error is not None:
+        # what failed in the moment of a crash has nobody left who could have looked at it
+        if error is not None and not self._dead:
             self._died(error)
 
     def get_debug(self) -> bool:

@@ -25,7 +25,8 @@ class Network:
 
     async def travel(self) -> None:
         """One way; how long it takes decides who comes first."""
-        await asyncio.sleep(self._world.random.random() * self._latency_seconds)
+        chance = self._world.random.random()
+        await asyncio.sleep(chance * self._latency_seconds if chance > 0.4 else 0)
 
     async def answer(self) -> None:
         """The way back: most often as fast as nothing, but a step of its own, after which one may be gone."""

@@ -59,6 +59,11 @@ def rows(names: str, values: Iterable[tuple[Any, ...]]) -> list[Row]:
 
 
 class Result(list[Row]):
+    @property
+    def rowcount(self) -> int:
+        """Of a change without RETURNING a model answers a row for each row that it has changed."""
+        return len(self)
+
     def first(self) -> Row | None:
         return self[0] if self else None
 
@@ -73,6 +78,9 @@ class Result(list[Row]):
         return self[0][0] if self else None
 
     scalar_one = scalar
+
+    def mappings(self) -> list[dict[str, Any]]:
+        return [{name: row[number] for name, number in row.names.items()} for row in self]
 
 
 class PostgresModel:
@@ -334,7 +342,10 @@ class ModelTransaction:
 
 
 def text_of(statement: Any) -> str:
-    return statement if isinstance(statement, str) else statement.text
+    if isinstance(statement, str):
+        return statement
+    # with the types of its columns it stands around the text
+    return getattr(statement, "element", statement).text
 
 
 def _away() -> QuartetError:

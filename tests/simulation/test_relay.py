@@ -10,7 +10,7 @@ WITHIN = 3_000
 
 class TestTheRelay:
     def test_loses_nothing_and_keeps_the_order_of_every_key(self):
-        assert run_schedules(RelayScenario(), count=2_500, faults=FAULTS)
+        assert run_schedules(RelayScenario(), count=2_000, faults=FAULTS)
 
     def test_keeps_the_order_of_commits_although_use_cases_record_before_they_lock(self):
         assert run_schedules(RelayScenario(forgetful=True), count=500, faults=FAULTS)

@@ -37,6 +37,8 @@ _MATCHES = """
 
 _IN_ORDER = "ORDER BY topic, key NULLS FIRST, partition, record_offset LIMIT :limit"
 
+_FIND = sa.text(f"SELECT {_COLUMNS} FROM parked_messages WHERE {_MATCHES} {_IN_ORDER}")
+
 _AUDIT = sa.text("""
     INSERT INTO audit_log (id, actor, action, user_id, data)
     VALUES (:id, :actor, :action, :user_id, CAST(:data AS jsonb))
@@ -188,7 +190,7 @@ class DeadLetters:
 
     async def _find(self, tx: Transaction, selection: Selection, *, limit: int) -> list[DeadLetter]:
         found = await tx.execute(
-            sa.text(f"SELECT {_COLUMNS} FROM parked_messages WHERE {_MATCHES} {_IN_ORDER}"),
+            _FIND,
             {"consumer": self._consumer, "limit": limit, **vars(selection)},
         )
         return [DeadLetter(**(dict(row) | {"versions": _json(row["versions"])})) for row in found.mappings()]

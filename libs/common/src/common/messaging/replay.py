@@ -19,40 +19,42 @@ from common.messaging.parking import unpack_headers
 from common.postgres.context import Context
 from common.postgres.engine import Transaction
 
-_LOCK_KEY = """
+_LOCK_KEY = sa.text("""
     SELECT kind FROM parked_keys WHERE consumer = :consumer AND topic = :topic AND key = :key FOR UPDATE
-"""
+""")
 
-_FIRST = """
+_FIRST = sa.text("""
     SELECT id FROM parked_messages WHERE consumer = :consumer AND topic = :topic AND key = :key
     ORDER BY partition, record_offset LIMIT 1
-"""
+""")
 
-_LOCK_MESSAGE = """
+_LOCK_MESSAGE = sa.text("""
     SELECT partition, record_offset, key, headers::text AS headers, payload FROM parked_messages
     WHERE id = :id FOR UPDATE
-"""
+""")
+
+_DELETE_MESSAGE = sa.text("DELETE FROM parked_messages WHERE id = :id")
 
 # Whoever appends holds FOR KEY SHARE on the key's row: nobody does while it is held FOR UPDATE here.
-_OPEN_WHEN_EMPTY = """
+_OPEN_WHEN_EMPTY = sa.text("""
     DELETE FROM parked_keys k WHERE consumer = :consumer AND topic = :topic AND key = :key
     AND NOT EXISTS (SELECT FROM parked_messages m
                     WHERE m.consumer = k.consumer AND m.topic = k.topic AND m.key = k.key)
-"""
+""")
 
-_NOTE_KEY = """
+_NOTE_KEY = sa.text("""
     UPDATE parked_keys SET kind = :kind, error_class = :error_class, error_detail = :error_detail,
         attempts = attempts + 1,
         next_attempt_at = now() + least(
             CAST(:first AS interval) * power(2, least(attempts, 20)), interval '10 minutes')
     WHERE consumer = :consumer AND topic = :topic AND key = :key
-"""
+""")
 
-_NOTE_MESSAGE = """
+_NOTE_MESSAGE = sa.text("""
     UPDATE parked_messages SET kind = :kind, error_class = :error_class, error_detail = :error_detail,
         attempts = attempts + 1
     WHERE id = :id
-"""
+""")
 
 
 class Step(Enum):
@@ -114,7 +116,7 @@ class Replay:
     async def next_of(self, topic: str, key: str) -> UUID | None:
         """The message that stands in front; None when the key is open again."""
         async with self._delivery.database.transaction(as_user=Context.SYSTEM) as tx:
-            return (await tx.execute(sa.text(_FIRST), self._name(topic, key))).scalar()
+            return (await tx.execute(_FIRST, self._name(topic, key))).scalar()
 
     async def note_failure(self, message_id: UUID, topic: str, key: str | None, failure: Failure) -> None:
         noted: dict[str, Any] = {
@@ -124,32 +126,30 @@ class Replay:
         }
         async with self._delivery.database.transaction(as_user=Context.SYSTEM) as tx:
             if key is not None:
-                await tx.execute(
-                    sa.text(_NOTE_KEY), {**self._name(topic, key), **noted, "first": self._first_wait}
-                )
-            await tx.execute(sa.text(_NOTE_MESSAGE), {"id": message_id, **noted})
+                await tx.execute(_NOTE_KEY, {**self._name(topic, key), **noted, "first": self._first_wait})
+            await tx.execute(_NOTE_MESSAGE, {"id": message_id, **noted})
 
     async def lock_key(self, tx: Transaction, topic: str, key: str) -> bool:
         """Appends to the key wait until this transaction ends, and look again then."""
-        locked = await tx.execute(sa.text(_LOCK_KEY), self._name(topic, key))
+        locked = await tx.execute(_LOCK_KEY, self._name(topic, key))
         return locked.first() is not None
 
     async def open_when_empty(self, tx: Transaction, topic: str, key: str) -> None:
-        await tx.execute(sa.text(_OPEN_WHEN_EMPTY), self._name(topic, key))
+        await tx.execute(_OPEN_WHEN_EMPTY, self._name(topic, key))
 
     async def _replay(
         self, tx: Transaction, message_id: UUID, topic: str, key: str | None, *, any_position: bool
     ) -> Step:
         if key is not None:
             await self.lock_key(tx, topic, key)
-            first = (await tx.execute(sa.text(_FIRST), self._name(topic, key))).scalar()
+            first = (await tx.execute(_FIRST, self._name(topic, key))).scalar()
             if first is not None and first != message_id and not any_position:
                 return Step.NOT_FIRST
-        stored = (await tx.execute(sa.text(_LOCK_MESSAGE), {"id": message_id})).first()
+        stored = (await tx.execute(_LOCK_MESSAGE, {"id": message_id})).first()
         if stored is None:
             return Step.GONE
         await self._handle(tx, topic, stored)
-        await tx.execute(sa.text("DELETE FROM parked_messages WHERE id = :id"), {"id": message_id})
+        await tx.execute(_DELETE_MESSAGE, {"id": message_id})
         if key is not None:
             await self.open_when_empty(tx, topic, key)
         return Step.HANDLED
