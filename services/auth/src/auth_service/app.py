@@ -1,7 +1,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from auth_service.api import jwks, login, logout, passwords, refresh, register, sessions, verification
+from auth_service.api import jwks, login, logout, me, passwords, refresh, register, sessions, verification
 from auth_service.api.resources import Resources
 from auth_service.domain.macs import Macs
 from auth_service.domain.passwords import HashingCost, Passwords
@@ -55,6 +55,7 @@ API = Api(
         sessions.router,
         verification.router,
         passwords.router,
+        me.router,
     ),
     root_routers=(jwks.router,),
     resources=resources,

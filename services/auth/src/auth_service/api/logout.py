@@ -8,12 +8,16 @@ from auth_service.api.schemas import RefreshRequest
 from auth_service.domain.errors import refresh_token_invalid
 from auth_service.domain.refresh_tokens import read_refresh_token
 from auth_service.usecases.end_sessions import end_sessions
+from common.errors import Kind
+from common.http.documented import raises
 from common.http.permissions import AccessToken
 
 router = APIRouter(tags=["sessions"])
 
 
 @router.post("/logout", status_code=204, summary="End this session")
+@raises(Kind.UNAUTHENTICATED, "refresh_token.invalid", "token.missing")
+@raises(Kind.FORBIDDEN, "csrf.failed")
 async def post_logout(
     request: Request, resources: UseResources, body: RefreshRequest | None = None
 ) -> Response:

@@ -10,6 +10,8 @@ from auth_service.usecases.ask_for_link import ask_for_link
 from auth_service.usecases.change_password import ChangeRefusal, change_password
 from auth_service.usecases.request_mail import Mail
 from auth_service.usecases.reset_password import reset_password
+from common.errors import Kind
+from common.http.documented import raises
 from common.http.limited import per_address, per_user
 from common.http.permissions import CurrentUser
 
@@ -36,6 +38,9 @@ class ResetPasswordRequest(BaseModel):
     summary="Change the password",
     dependencies=[per_user(PASSWORD_CHANGE)],
 )
+@raises(Kind.FORBIDDEN, "password.wrong")
+@raises(Kind.CONFLICT, "account.changed_meanwhile")
+@raises(Kind.UNAVAILABLE, "auth.busy")
 async def post_change(body: ChangePasswordRequest, user: CurrentUser, resources: UseResources) -> Response:
     """Every other session and every link that was mailed end with it."""
     refusal = await change_password(
@@ -75,6 +80,8 @@ async def post_reset(body: EmailRequest, resources: UseResources) -> MailAnswer:
     summary="Set a new password by the link of the mail",
     dependencies=[per_address(PASSWORD_CONFIRM)],
 )
+@raises(Kind.INVALID, "link.invalid")
+@raises(Kind.UNAVAILABLE, "auth.busy")
 async def post_reset_confirm(body: ResetPasswordRequest, resources: UseResources) -> Response:
     """All sessions end, and every other link that was mailed."""
     link = read_link_token(body.token, resources.macs, Purpose.RESET_PASSWORD)

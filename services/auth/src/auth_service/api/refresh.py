@@ -8,11 +8,16 @@ from auth_service.api.schemas import RefreshRequest, TokenAnswer
 from auth_service.domain.errors import refresh_token_invalid, refresh_token_reused, session_ended
 from auth_service.domain.refresh_tokens import read_refresh_token
 from auth_service.usecases.refresh_session import RefreshRefusal, refresh_session
+from common.errors import Kind
+from common.http.documented import raises
 
 router = APIRouter(tags=["sessions"])
 
 
 @router.post("/token/refresh", summary="Exchange a refresh token for new tokens")
+@raises(Kind.UNAUTHENTICATED, "refresh_token.invalid", "refresh_token.reused", "session.ended")
+@raises(Kind.FORBIDDEN, "csrf.failed")
+@raises(Kind.UNAVAILABLE, "auth.signing_key_missing")
 async def post_refresh(
     request: Request,
     response: Response,

@@ -68,6 +68,9 @@ LinkToken = Annotated[
         description="What the link in the mail carries as `token`; it can be used once.",
     ),
 ]
+FullName = Annotated[str, Field(min_length=2, max_length=200, examples=["Ada Lovelace"]), _storable]
+TimeZone = Annotated[str, Field(examples=["Europe/London"]), AfterValidator(_timezone)]
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$", examples=["en"])]
 DeviceLabel = Annotated[str, Field(min_length=1, max_length=100, examples=["Kitchen tablet"]), _storable]
 
 
@@ -76,13 +79,9 @@ class RegisterRequest(BaseModel):
 
     email: Email
     password: Password = Field(description="Any characters; its length is what counts.")
-    full_name: (
-        Annotated[str, Field(min_length=2, max_length=200, examples=["Ada Lovelace"]), _storable] | None
-    ) = Field(default=None, description="What others call the user.")
-    timezone: Annotated[str, Field(examples=["Europe/London"]), AfterValidator(_timezone)] = Field(
-        default="UTC", description="A name of the IANA database."
-    )
-    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$", examples=["en"])] = Field(
+    full_name: FullName | None = Field(default=None, description="What others call the user.")
+    timezone: TimeZone = Field(default="UTC", description="A name of the IANA database.")
+    language: Language = Field(
         default="en", description="A language, and a region where it matters: `en`, `pt-BR`."
     )
 

@@ -9,6 +9,8 @@ from auth_service.api.schemas import DeviceLabel
 from auth_service.domain.errors import session_not_found
 from auth_service.storage.session_list import SessionRow, list_sessions, read_session, rename_session
 from auth_service.usecases.end_sessions import end_sessions
+from common.errors import Kind
+from common.http.documented import raises
 from common.http.merge_patch import MergePatch, patched
 from common.http.permissions import CurrentUser
 from common.http.timestamps import Timestamp
@@ -56,6 +58,7 @@ async def get_sessions(user: CurrentUser, resources: UseResources) -> SessionLis
 
 
 @router.get("/{session_id}", summary="One device that is signed in")
+@raises(Kind.NOT_FOUND, "session.not_found")
 async def get_session(session_id: SessionId, user: CurrentUser, resources: UseResources) -> SessionAnswer:
     async with resources.database.transaction(as_user=user.user_id) as tx:
         row = await read_session(tx, user_id=user.user_id, session_id=session_id, now=resources.clock())
@@ -65,6 +68,7 @@ async def get_session(session_id: SessionId, user: CurrentUser, resources: UseRe
 
 
 @router.patch("/{session_id}", summary="Call a device something else")
+@raises(Kind.NOT_FOUND, "session.not_found")
 async def patch_session(
     session_id: SessionId, patch: MergePatch, user: CurrentUser, resources: UseResources
 ) -> SessionAnswer:
@@ -83,6 +87,7 @@ async def patch_session(
 
 
 @router.delete("/{session_id}", status_code=204, summary="Sign a device out")
+@raises(Kind.NOT_FOUND, "session.not_found")
 async def delete_session(session_id: SessionId, user: CurrentUser, resources: UseResources) -> Response:
     """Its tokens are refused everywhere within a second."""
     async with resources.database.transaction(as_user=user.user_id) as tx:

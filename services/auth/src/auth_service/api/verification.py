@@ -8,12 +8,15 @@ from auth_service.domain.links import Purpose, read_link_token
 from auth_service.usecases.ask_for_link import ask_for_link
 from auth_service.usecases.request_mail import Mail
 from auth_service.usecases.verify_email import verify_email
+from common.errors import Kind
+from common.http.documented import raises
 from common.http.limited import per_address
 
 router = APIRouter(prefix="/verify-email", tags=["accounts"])
 
 
 @router.post("", status_code=204, summary="Use the link of a verification mail")
+@raises(Kind.INVALID, "link.invalid")
 async def post_verify_email(body: LinkRequest, resources: UseResources) -> Response:
     link = read_link_token(body.token, resources.macs, Purpose.VERIFY_EMAIL)
     if link is None or not await verify_email(

@@ -67,3 +67,9 @@ def changed_meanwhile() -> QuartetError:
         "The account was changed at the same moment; look at it and try again.",
         kind=Kind.CONFLICT,
     )
+
+
+def account_gone() -> QuartetError:
+    return QuartetError(
+        "account.gone", "The account of this access token is closed or was erased.", kind=Kind.UNAUTHENTICATED
+    )

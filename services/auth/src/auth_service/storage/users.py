@@ -92,6 +92,16 @@ async def set_password(
     )
 
 
+async def close_account(tx: Transaction, *, user_id: UUID, now: datetime) -> None:
+    """As admin."""
+    await tx.execute(
+        sa.text("""
+            UPDATE users SET is_active = false, version = version + 1, updated_at = :now WHERE id = :user_id
+        """),
+        {"user_id": user_id, "now": now},
+    )
+
+
 async def _state(tx: Transaction, statement: str, user_id: UUID) -> UserState | None:
     found = await tx.execute(sa.text(statement), {"user_id": user_id})
     row = found.mappings().one_or_none()
