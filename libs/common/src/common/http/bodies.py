@@ -171,11 +171,11 @@ def _storable(text: str) -> bool:
 class _About:
     """What the request's headers say of its body, and of the answer's."""
 
-    __slots__ = ("chunked", "encoded", "json_expected", "length", "takes_gzip")
-
-    def __init__(self) -> None:
-        self.length = 0
-        self.chunked = self.encoded = self.json_expected = self.takes_gzip = False
+    length = 0
+    chunked = False
+    encoded = False
+    json_expected = False
+    takes_gzip = False
 
 
 def _about(scope: Scope) -> _About:

@@ -5,6 +5,7 @@ An answer with an ETag is left alone: the tag of one representation would stand 
 
 import asyncio
 import gzip
+from functools import lru_cache
 from typing import Final, cast
 
 from starlette.types import Message, Send
@@ -23,7 +24,9 @@ _TYPES: Final = (
 )
 
 
+@lru_cache(maxsize=64)
 def takes_gzip(accept_encoding: bytes) -> bool:
+    """Kept: clients send the same few headers again and again."""
     for coding in accept_encoding.lower().split(b","):
         name, _, weight = coding.partition(b";")
         if name.strip() in {b"gzip", b"*"}:
