@@ -17,6 +17,7 @@ PUBLIC = {
     # whoever has no token yet
     "POST /api/v1/auth/register",
     "POST /api/v1/auth/login",
+    "POST /api/v1/auth/email/change/confirm",
     "POST /api/v1/auth/password/reset",
     "POST /api/v1/auth/password/reset/confirm",
     "POST /api/v1/auth/verify-email",

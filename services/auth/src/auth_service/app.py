@@ -1,7 +1,18 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from auth_service.api import jwks, login, logout, me, passwords, refresh, register, sessions, verification
+from auth_service.api import (
+    email_change,
+    jwks,
+    login,
+    logout,
+    me,
+    passwords,
+    refresh,
+    register,
+    sessions,
+    verification,
+)
 from auth_service.api.resources import Resources
 from auth_service.domain.macs import Macs
 from auth_service.domain.passwords import HashingCost, Passwords
@@ -56,6 +67,7 @@ API = Api(
         verification.router,
         passwords.router,
         me.router,
+        email_change.router,
     ),
     root_routers=(jwks.router,),
     resources=resources,

@@ -73,3 +73,7 @@ def account_gone() -> QuartetError:
     return QuartetError(
         "account.gone", "The account of this access token is closed or was erased.", kind=Kind.UNAUTHENTICATED
     )
+
+
+def email_taken() -> QuartetError:
+    return QuartetError("email.taken", "The address belongs to another account by now.", kind=Kind.CONFLICT)

@@ -84,3 +84,13 @@ async def has_link(tx: Transaction, *, user_id: UUID, link_id: UUID, now: dateti
         {"user_id": user_id, "link_id": link_id, "now": now},
     )
     return found.scalar_one()
+
+
+async def keep_former_email(tx: Transaction, *, user_id: UUID, link_id: UUID, former_email: str) -> None:
+    """Where word of the change goes to; it is deleted with the link."""
+    await tx.execute(
+        sa.text("""
+            UPDATE mail_links SET former_email = :former_email WHERE id = :link_id AND user_id = :user_id
+        """),
+        {"user_id": user_id, "link_id": link_id, "former_email": former_email},
+    )

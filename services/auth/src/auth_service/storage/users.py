@@ -3,6 +3,7 @@ from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from common.postgres.engine import Transaction
 
@@ -90,6 +91,26 @@ async def set_password(
         """),
         {"user_id": user_id, "hashed_password": hashed_password, "verified": verified, "now": now},
     )
+
+
+async def set_email(
+    tx: Transaction, *, user_id: UUID, email: str, email_norm: str, now: datetime
+) -> str | None:
+    """The address until now; None when the new one is another user's. Goes on after a refusal."""
+    try:
+        async with tx.begin_nested():
+            changed = await tx.execute(
+                sa.text("""
+                    UPDATE users u SET email = :email, email_norm = :email_norm, is_verified = true,
+                        version = u.version + 1, updated_at = :now
+                    FROM users former WHERE u.id = :user_id AND former.id = u.id
+                    RETURNING former.email
+                """),
+                {"user_id": user_id, "email": email, "email_norm": email_norm, "now": now},
+            )
+            return changed.scalar_one()
+    except IntegrityError:
+        return None
 
 
 async def close_account(tx: Transaction, *, user_id: UUID, now: datetime) -> None:

@@ -1,0 +1,72 @@
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from auth_service.api.limits import EMAIL_CHANGE, EMAIL_CONFIRM
+from auth_service.api.resources import UseResources
+from auth_service.api.schemas import Email, LinkRequest, MailAnswer, OldPassword, address
+from auth_service.domain.errors import email_taken, link_invalid, password_wrong
+from auth_service.domain.links import Purpose, read_link_token
+from auth_service.usecases.ask_for_email_change import ask_for_email_change
+from auth_service.usecases.change_email import EmailRefusal, change_email
+from common.errors import Kind
+from common.http.documented import raises
+from common.http.limited import per_address, per_user
+from common.http.permissions import CurrentUser
+
+router = APIRouter(prefix="/email/change", tags=["accounts"])
+
+
+class ChangeEmailRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    new_email: Email = Field(description="Where the link that confirms it goes.")
+    password: OldPassword
+
+
+@router.post(
+    "",
+    status_code=202,
+    summary="Ask for another e-mail address",
+    dependencies=[per_user(EMAIL_CHANGE)],
+)
+@raises(Kind.FORBIDDEN, "password.wrong")
+@raises(Kind.UNAVAILABLE, "auth.busy")
+async def post_email_change(
+    body: ChangeEmailRequest, user: CurrentUser, resources: UseResources
+) -> MailAnswer:
+    """Nothing changes before the link in the mail to the new address is used."""
+    asked = await ask_for_email_change(
+        resources.database,
+        resources.hashing,
+        address(body.new_email),
+        user_id=user.user_id,
+        password=body.password,
+        now=resources.clock(),
+        new_id=resources.new_id,
+    )
+    if not asked:
+        raise password_wrong()
+    return MailAnswer()
+
+
+@router.post(
+    "/confirm",
+    status_code=204,
+    summary="Take the new address by the link of its mail",
+    dependencies=[per_address(EMAIL_CONFIRM)],
+)
+@raises(Kind.INVALID, "link.invalid")
+@raises(Kind.CONFLICT, "email.taken")
+async def post_email_confirm(body: LinkRequest, resources: UseResources) -> Response:
+    """The former address is told."""
+    link = read_link_token(body.token, resources.macs, Purpose.CONFIRM_EMAIL)
+    if link is None:
+        raise link_invalid()
+    refusal = await change_email(resources.database, link, now=resources.clock(), new_id=resources.new_id)
+    match refusal:
+        case EmailRefusal.LINK:
+            raise link_invalid()
+        case EmailRefusal.TAKEN:
+            raise email_taken()
+        case None:
+            return Response(status_code=204)

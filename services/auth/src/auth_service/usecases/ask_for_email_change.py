@@ -1,0 +1,52 @@
+from datetime import datetime
+from uuid import UUID
+
+from auth_service.domain.email import EmailAddress
+from auth_service.domain.links import LIFETIMES, Purpose
+from auth_service.storage.audit import audit
+from auth_service.storage.mail_links import NewLink, count_recent_links, insert_link
+from auth_service.storage.users import lock_user, read_password_hash
+from auth_service.usecases.hashing import Hashing
+from auth_service.usecases.prepare_link import COOL_DOWN
+from auth_service.usecases.request_mail import Mail, request_mail
+from common.ids import NewId
+from common.postgres.engine import Database
+
+
+async def ask_for_email_change(
+    database: Database,
+    hashing: Hashing,
+    email: EmailAddress,
+    *,
+    user_id: UUID,
+    password: str,
+    now: datetime,
+    new_id: NewId,
+) -> bool:
+    """A link goes to the new address, word of it to the old one. False when the password is wrong.
+
+    Whether somebody else has the address is found out when the link is used, by whoever reads its mails.
+    """
+    async with database.transaction(as_user=user_id) as tx:
+        stored = await read_password_hash(tx, user_id=user_id)
+    right = await hashing.matches(password, stored)
+    purpose = Purpose.CONFIRM_EMAIL
+    async with database.transaction(as_user=user_id) as tx:
+        if not right or await lock_user(tx, user_id=user_id) is None:
+            return False
+        if await count_recent_links(tx, user_id=user_id, purpose=purpose, since=now - COOL_DOWN):
+            return True
+        link = NewLink(
+            id=new_id(),
+            user_id=user_id,
+            purpose=purpose,
+            created_at=now,
+            expires_at=now + LIFETIMES[purpose],
+            email=email.shown,
+            email_norm=email.compared,
+        )
+        await insert_link(tx, link)
+        await request_mail(tx, Mail.CONFIRM_EMAIL, user_id=user_id, about=link.id)
+        await request_mail(tx, Mail.EMAIL_CHANGE_ASKED, user_id=user_id, about=link.id)
+        await audit(tx, entry_id=new_id(), action="email.change_asked", user_id=user_id, data={})
+        return True
