@@ -19,6 +19,7 @@ from common.once import Once
 from common.postgres.engine import Database
 from common.settings import DatabaseSettings, RedisSettings
 from tests.integration.claims.rows import refresh, store
+from tests.support.waiting import throughout
 
 CALLERS = 8
 
@@ -36,7 +37,7 @@ async def hammer(once: Once, versions: int, tokens: list[UUID]) -> None:
     async def do(claim) -> str:
         nonlocal done
         done += 1
-        await asyncio.sleep(0.005)
+        await throughout(lambda: True, seconds=0.005)
         return f"of version {claim.version}"
 
     async def bring_up(token: UUID) -> None:

@@ -140,3 +140,11 @@ class TestSingleFlight:
 
         await eventually(lambda: not flights._tasks)
         assert flights._flights == {}
+
+    async def test_that_has_just_ended_is_joined_by_nobody(self, flights, work):
+        [first] = await waiting(flights, work, 1)
+
+        work.may_end.set()
+        second = asyncio.create_task(flights.run("key", work))
+
+        assert (await first, await second) == (1, 2)

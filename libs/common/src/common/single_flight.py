@@ -36,7 +36,7 @@ class SingleFlight:
     async def run(self, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:
         """Cancelling one who waits cancels nobody else; when the last one is gone the work is cancelled."""
         flight = self._flights.get(key)
-        if flight is None:
+        if flight is None or flight.task.done():
             flight = self._start(key, work)
         else:
             _SHARED.inc()

@@ -37,9 +37,8 @@ class Asking:
         self._background: set[asyncio.Task[Any]] = set()
         self._keepers: set[asyncio.Task[None]] = set()
 
-    @property
-    def allowed(self) -> bool:
-        """Asked once before each question: the circuit lets one through when it tries again."""
+    def may_ask(self) -> bool:
+        """Once for each question: when the circuit tries again, it lets one through."""
         if self._circuit.allows(self._now()):
             return True
         SKIPS.labels("open").inc()
@@ -69,7 +68,7 @@ class Asking:
             return
         async with self._listening:
             look_again_at = self._now() + seconds
-            # in a task of its own: redis-py can swallow a cancellation while it sends (wait_for of Python 3.11)
+            # in a task of its own: redis-py swallows a cancellation while it sends (wait_for of Python 3.11)
             listening = self.in_background(self._listen(keys, seconds))
             try:
                 await asyncio.wait({listening}, timeout=seconds + self.patience_seconds)

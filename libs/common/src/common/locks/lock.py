@@ -128,7 +128,7 @@ class Lock:
             )
 
     async def _ask(self, question: Question) -> Answer | None:
-        if not self._asking.allowed:
+        if not self._asking.may_ask():
             return None
         sent_at = self._now()
         self._asked = self._asking.send(
