@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,32 +5,6 @@ from hypothesis import strategies as st
 from common.settings import ApiSettings, WorkerSettings
 from common.settings_errors import EXIT_CODE, load
 from common.settings_urls import password_in, redacted
-from tests.support.authority import Authority
-
-GOOD = {
-    "ENVIRONMENT": "test",
-    "DATABASE_URL": "postgresql://auth_api:hunter2@db/quartet",
-    "REDIS_URL": "rediss://auth:hunter2@cache:6379/0",
-    "REDIS_PREFIX": "auth:",
-    "HTTP_PORT": "8000",
-    "INTERNAL_PORT": "8001",
-    "PROBE_PORT": "8002",
-    "TOKEN_ISSUER": "https://quartet.example",
-    "TOKEN_JWKS_URL": "https://auth:8001/.well-known/jwks.json",
-    "KAFKA_BOOTSTRAP": "one:9092,two:9092",
-}
-
-
-@pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    authority = Authority(tmp_path)
-    certificate, key = authority.issue("auth")
-    for name, value in GOOD.items():
-        monkeypatch.setenv(name, value)
-    for group in ("INTERNAL", "KAFKA"):
-        for name, file in {"CA": authority.ca_file, "CERTIFICATE": certificate, "KEY": key}.items():
-            monkeypatch.setenv(f"{group}_{name}_FILE", str(file))
-    return monkeypatch
 
 
 def told(settings_class, capsys) -> str:
@@ -74,23 +46,23 @@ class TestFaultyUrl:
             ("TOKEN_JWKS_URL", "auth/jwks.json", "write https://host:port"),
         ],
     )
-    def test_is_told_with_what_to_do(self, environment, capsys, name, value, says):
-        environment.setenv(name, value)
+    def test_is_told_with_what_to_do(self, whole_environment, capsys, name, value, says):
+        whole_environment.setenv(name, value)
 
         assert says in told(ApiSettings, capsys)
 
     @pytest.mark.parametrize("value", ["one", "one:9092,", "kafka://one:9092", "one:hunter2"])
-    def test_of_kafka_is_told_with_what_to_do(self, environment, capsys, value):
-        environment.setenv("KAFKA_BOOTSTRAP", value)
+    def test_of_kafka_is_told_with_what_to_do(self, whole_environment, capsys, value):
+        whole_environment.setenv("KAFKA_BOOTSTRAP", value)
 
         assert "write host:port, several with commas" in told(WorkerSettings, capsys)
 
     @pytest.mark.parametrize("settings_class", [ApiSettings, WorkerSettings])
-    def test_is_none_that_fits(self, environment, settings_class):
+    def test_is_none_that_fits(self, whole_environment, settings_class):
         assert load(settings_class, service="auth")
 
-    def test_is_looked_for_with_the_service_s_own_files(self, environment, capsys):
-        environment.setenv("AUTH_PGSSLROOTCERT", "/nowhere/auth.crt")
+    def test_is_looked_for_with_the_service_s_own_files(self, whole_environment, capsys):
+        whole_environment.setenv("AUTH_PGSSLROOTCERT", "/nowhere/auth.crt")
 
         assert "/nowhere/auth.crt does not exist" in told(ApiSettings, capsys)
 
