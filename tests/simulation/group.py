@@ -145,6 +145,14 @@ class ModelConsumer:
     def resume(self, tp: TopicPartition) -> None:
         self._paused.discard(tp)
 
+    async def committed(self, tp: TopicPartition) -> int | None:
+        await self._network.travel()
+        return self._group.offsets.get(tp)
+
+    async def seek_to_beginning(self, tp: TopicPartition) -> None:
+        if tp in self._assigned:
+            self._positions[tp] = 0
+
     def seek(self, tp: TopicPartition, offset: int) -> None:
         self._positions[tp] = offset
 
@@ -153,6 +161,8 @@ class ModelConsumer:
         await self._network.travel()
         world = self._group.world
         if world.troubled and world.random.random() < world.faults.lost_replies:
+            # as the client: what it had read before the error is passed by, and handed to nobody
+            self._fetched(max_records)
             raise KafkaError("no answer")
         # as the client: nothing is handed over from when partitions are to be given up until others are given
         await self._settled.wait()

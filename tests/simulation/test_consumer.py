@@ -43,3 +43,13 @@ class TestAPlantedFault:
         found = first_failure(ConsumerScenario(), within=WITHIN, faults=FAULTS)
 
         assert "is committed past" in str(found)
+
+    def test_in_reading_again_after_an_error_is_found(self, monkeypatch: pytest.MonkeyPatch):
+        async def go_on(_: object, __: object) -> None:
+            pass
+
+        monkeypatch.setattr(intake.Intake, "_read_again", go_on)
+
+        found = first_failure(ConsumerScenario(), within=WITHIN, faults=FAULTS)
+
+        assert "is committed past" in str(found)

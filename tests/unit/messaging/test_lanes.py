@@ -221,6 +221,7 @@ class TestStoredHeaders:
             ("e", b""),
             ("none", None),
             ("a\x00b", b"x"),
+            ("\udcff\udcfe", b"a name that is no text"),
         ]
 
         packed = pack_headers(record(1, headers=headers))

@@ -19,6 +19,7 @@ from common.messaging.backoff import Backoff, elapses
 from common.messaging.delivery import Delivery
 from common.messaging.draining import Drainer
 from common.messaging.handlers import Handlers
+from common.messaging.header_names import tolerate_any_header_name
 from common.messaging.intake import Intake, IntakeSettings
 from common.messaging.lanes import LaneSettings
 from common.messaging.progress import Figures, PartitionProgress
@@ -81,6 +82,7 @@ class Consumer:
             self.delivery, self._settings.intake, by_type=handlers.payload_types, prefix=kafka.installation
         )
         self._figures = Figures(self._intake.offsets, prefix=kafka.installation)
+        tolerate_any_header_name()
         self._drainer = Drainer(self.delivery, every_seconds=self._settings.drain_seconds)
         self.broker = KafkaBroker(
             kafka.bootstrap,

@@ -92,9 +92,24 @@ class Intake:
                 failures += 1
                 log.warning("consumer.fetch_failed", error=type(error).__name__, attempt=failures)
                 await elapses(backoff.delay(failures, self._chance), unless=stop)
+                await self._read_again(consumer)
                 continue
             failures = 0
             self._take(fetched)
+
+    async def _read_again(self, consumer: AIOKafkaConsumer) -> None:
+        """Its client has moved on past what it read before the error and did not hand over."""
+        for tp in consumer.assignment():
+            offset = self.offsets.next_to_read(tp)
+            try:
+                if offset is None:
+                    offset = await consumer.committed(tp)
+                if offset is None:
+                    await consumer.seek_to_beginning(tp)
+                elif tp in consumer.assignment():
+                    consumer.seek(tp, offset)
+            except (KafkaError, OSError) as error:
+                log.warning("consumer.seek_failed", error=type(error).__name__)
 
     def _take(self, fetched: dict[TopicPartition, list[Any]]) -> None:
         """Without an await since Kafka's client checked whose the partitions are."""

@@ -10,6 +10,7 @@ from aiokafka import TopicPartition
 @dataclass
 class _Partition:
     pending: deque[int] = field(default_factory=deque[int])
+    read_up_to: int | None = None
     done: set[int] = field(default_factory=set[int])
     next_offset: int | None = None
     committed: int | None = None
@@ -21,7 +22,9 @@ class Offsets:
 
     def begin(self, tp: TopicPartition, offset: int) -> None:
         """In the order in which Kafka gave them; there may be gaps (transaction markers)."""
-        self._partitions.setdefault(tp, _Partition()).pending.append(offset)
+        partition = self._partitions.setdefault(tp, _Partition())
+        partition.pending.append(offset)
+        partition.read_up_to = offset + 1
 
     def done(self, tp: TopicPartition, offsets: Iterable[int]) -> None:
         partition = self._partitions.get(tp)
@@ -51,6 +54,10 @@ class Offsets:
     def first_pending(self, tp: TopicPartition) -> int | None:
         partition = self._partitions.get(tp)
         return partition.pending[0] if partition is not None and partition.pending else None
+
+    def next_to_read(self, tp: TopicPartition) -> int | None:
+        """None before anything of it was begun."""
+        return self._partitions[tp].read_up_to if tp in self._partitions else None
 
     def forget_all(self) -> None:
         self._partitions.clear()

@@ -130,8 +130,9 @@ def unpack_headers(packed: list[dict[str, str]]) -> tuple[list[tuple[str, bytes 
 
 
 def _packed(name: str, value: bytes | None) -> dict[str, str]:
-    if "\x00" in name:  # jsonb holds no NUL
-        return _packed("?", value) | {"name_base64": base64.b64encode(name.encode()).decode()}
+    raw = name.encode(errors="surrogateescape")
+    if "\x00" in name or raw != name.encode(errors="replace"):  # jsonb holds no NUL and no half of a pair
+        return _packed("?", value) | {"name_base64": base64.b64encode(raw).decode()}
     if value is None:
         return {"name": name}
     try:
@@ -144,7 +145,9 @@ def _packed(name: str, value: bytes | None) -> dict[str, str]:
 
 
 def _name(item: dict[str, str]) -> str:
-    return base64.b64decode(item["name_base64"]).decode() if "name_base64" in item else item["name"]
+    if "name_base64" not in item:
+        return item["name"]
+    return base64.b64decode(item["name_base64"]).decode(errors="surrogateescape")
 
 
 def _value(item: dict[str, str]) -> bytes | None:
