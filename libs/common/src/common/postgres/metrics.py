@@ -44,15 +44,15 @@ class PoolMetrics(Collector):
             "quartet_pool_utilisation", "Part of the capacity that is in use now.", labels=["pool"]
         )
         busy = CounterMetricFamily(
-            "quartet_pool_busy_seconds",
+            "quartet_pool_busy_seconds_total",
             "Time that connections were in use; its rate over the capacity is the mean utilisation.",
             labels=["pool"],
         )
         opened = CounterMetricFamily(
-            "quartet_pool_connections_opened", "Connections that were opened.", labels=["pool"]
+            "quartet_pool_connections_opened_total", "Connections that were opened.", labels=["pool"]
         )
         long = CounterMetricFamily(
-            "quartet_pool_long_checkouts",
+            "quartet_pool_long_checkouts_total",
             "Connections that were out for longer than DATABASE_LONG_CHECKOUT_SECONDS.",
             labels=["pool"],
         )
