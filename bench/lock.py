@@ -121,7 +121,10 @@ async def main() -> None:
         for client in (redis, nobody):
             await client.aclose()
         await database.close()
+    tell(rates, asked)
 
+
+def tell(rates: dict[str, list[float]], asked: dict[str, tuple[float, float]]) -> None:
     def against(name: str) -> str:
         other = "redis-py's lock" if "lock" in name else "two bare transactions"
         return (
