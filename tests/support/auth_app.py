@@ -15,8 +15,10 @@ from joserfc.jwk import ECKey, KeySet
 
 from auth_service.api.resources import Resources
 from auth_service.app import API
+from auth_service.domain.key_rotation import Rotation
 from auth_service.settings import AuthApiSettings
-from auth_service.usecases.signing_keys import SigningKeys, ensure_signing_key
+from auth_service.usecases.rotate_signing_keys import rotate_signing_keys
+from auth_service.usecases.signing_keys import SigningKeys
 from common.clock import utc_now
 from common.composition.api import public_app
 from common.health.checks import Checks
@@ -24,6 +26,8 @@ from common.health.routes import HealthView
 from common.http.limited import limits_of
 from common.http.shared_limits import RateLimits, monotonic_us
 from common.http.tokens import AccessTokens
+from common.ids import new_id
+from common.postgres.context import Context
 from common.postgres.engine import Database
 from common.revocation import RevokedSids
 from common.settings_errors import load
@@ -74,7 +78,9 @@ async def auth_app(
     with patch.dict("os.environ", installation.environment("auth", "api")):
         settings = load(AuthApiSettings)
     worker = databases("auth", "worker")
-    await ensure_signing_key(worker, settings.keys.cipher(settings.environment))
+    cipher = settings.keys.cipher(settings.environment)
+    async with worker.transaction(as_user=Context.SYSTEM) as tx:
+        await rotate_signing_keys(tx, cipher, Rotation(), now=utc_now(), new_id=new_id)
     async with serving(settings, databases("auth", "api"), redis_clients("auth")) as served:
         yield served
 

@@ -33,5 +33,15 @@ class AuthApiSettings(ApiSettings):
     sessions: SessionSettings = Field(default_factory=SessionSettings)
 
 
+class SigningSettings(BaseModel):
+    rotate_days: PositiveInt = 90
+    """A signing key is followed by another so often."""
+
+    @property
+    def rotate_every(self) -> timedelta:
+        return timedelta(days=self.rotate_days)
+
+
 class AuthWorkerSettings(WorkerSettings):
     keys: KeysSettings
+    signing: SigningSettings = Field(default_factory=SigningSettings)

@@ -18,7 +18,7 @@ from common.health.drain import Step
 from common.health.heartbeats import Beat, Heartbeats, is_silent, kafka_check
 from common.health.last_resort import run
 from common.health.watchdog import STUCK_SECONDS, Progress
-from common.housekeeping import Housekeeping, common_tasks
+from common.housekeeping import Housekeeping, Task, common_tasks
 from common.http.app import create_app
 from common.http.serving import Listener, Serving
 from common.http.tls import internal_server_tls
@@ -50,6 +50,8 @@ class Worker(Generic[SettingsT]):
     job_kinds: Callable[[Foundation, SettingsT], Sequence[JobKind]] | None = None
     """Made at start, so that bodies have the database and the clients that they need."""
     constraints: Constraints = NO_CONSTRAINTS
+    housekeeping: Callable[[SettingsT], Sequence[Task]] | None = None
+    """What the service sees to every few minutes; first right after the start."""
     on_start: Callable[[Foundation, SettingsT], Awaitable[None]] | None = None
     """Tried until it succeeds, beside everything else."""
     sealing: Callable[[SettingsT], Sealing] | None = None
@@ -78,7 +80,8 @@ async def _work(worker: Worker[SettingsT], settings: SettingsT) -> int:
         runner = Runner(base.database, kinds, wake=base.wakeups.event("jobs"))
         tidy = asyncio.Event()
         kept = timedelta(days=settings.jobs.kept_days)
-        housekeeping = Housekeeping(base.database, common_tasks(jobs_kept=kept), on_turn=tidy.set)
+        own = () if worker.housekeeping is None else worker.housekeeping(settings)
+        housekeeping = Housekeeping(base.database, (*common_tasks(jobs_kept=kept), *own), on_turn=tidy.set)
         consumer = _consumer(worker, settings, base)
 
         def beat() -> Beat:

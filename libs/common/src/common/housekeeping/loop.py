@@ -27,6 +27,8 @@ LAST_SUCCESS = Gauge(
     registry=REGISTRY,
 )
 _MOST_BATCHES = 1000
+_AGAIN_SECONDS = 5.0
+"""After a round in which something failed: a database that comes late keeps nobody waiting for long."""
 
 
 def _nothing() -> None: ...
@@ -65,26 +67,32 @@ class Housekeeping:
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            await self.once(stop)
+            went_through = await self.once(stop)
             self._on_turn()
+            pause = self._interval_seconds if went_through else min(self._interval_seconds, _AGAIN_SECONDS)
             try:
-                async with asyncio.timeout(self._interval_seconds):
+                async with asyncio.timeout(pause):
                     await stop.wait()
             except TimeoutError:
                 continue
 
-    async def once(self, stop: asyncio.Event | None = None) -> None:
+    async def once(self, stop: asyncio.Event | None = None) -> bool:
+        """Whether every task went through."""
+        failed = 0
         for task in self._tasks:
             try:
                 await self._work_off(task, stop)
             except QuartetError as error:
+                failed += 1
                 FAILURES.labels(task.name).inc()
                 _LOG.warning("housekeeping.failed", task=task.name, code=error.code)
             except Exception:  # noqa: BLE001 - the other tasks are as much needed as this one
+                failed += 1
                 FAILURES.labels(task.name).inc()
                 _LOG.exception("housekeeping.failed", task=task.name)
             else:
                 LAST_SUCCESS.labels(task.name).set_to_current_time()
+        return failed == 0
 
     async def _work_off(self, task: Task, stop: asyncio.Event | None) -> None:
         for _ in range(_MOST_BATCHES):

@@ -1,44 +1,47 @@
 """The keys that sign access tokens: the private half is stored sealed, the public half is everybody's."""
 
 import json
+import time
+from collections.abc import Callable
 from typing import Any
 
 from joserfc.jwk import ECKey
 
-from auth_service.storage.signing_keys import SigningKeyRow, insert_first_signing_key, read_signing_keys
+from auth_service.domain.key_rotation import KeyState
+from auth_service.storage.signing_keys import SigningKeyRow, read_signing_keys
 from auth_service.storage.tables import PRIVATE_SEALED
 from common.crypto import Cipher
+from common.errors import QuartetError
 from common.postgres.context import Context
 from common.postgres.engine import Database
 
-
-async def ensure_signing_key(database: Database, cipher: Cipher) -> bool:
-    """True when this call made the first key."""
-    key = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, auto_kid=True)
-    row = SigningKeyRow(
-        kid=key.kid or "",
-        public_jwk=dict(key.as_dict(private=False)),
-        private_sealed=cipher.seal(
-            json.dumps(key.as_dict(private=True)).encode(), place=PRIVATE_SEALED.place(key.kid)
-        ),
-        state="active",
-    )
-    async with database.transaction(as_user=Context.SYSTEM) as tx:
-        return await insert_first_signing_key(tx, row)
+LOOK_AGAIN_SECONDS = 30.0
+"""Far less than a key that was followed by another stays published."""
 
 
 class SigningKeys:
-    """Read when first needed and kept: the active key signs."""
+    """The active key is looked for again every now and then, so that a rotation needs no restart."""
 
-    def __init__(self, database: Database, cipher: Cipher) -> None:
+    def __init__(
+        self, database: Database, cipher: Cipher, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._database = database
         self._cipher = cipher
+        self._monotonic = monotonic
         self._signing: ECKey | None = None
+        self._read_at = 0.0
 
     async def signing(self) -> ECKey | None:
-        if self._signing is None:
-            active = [row for row in await self._rows() if row.state == "active"]
-            self._signing = self._open(active[0]) if active else None
+        if self._signing is None or self._monotonic() - self._read_at > LOOK_AGAIN_SECONDS:
+            try:
+                rows = await self._rows()
+            except QuartetError:
+                # a database that is away for a moment takes nobody's key away
+                if self._signing is None:
+                    raise
+            else:
+                self._signing = next((self._open(row) for row in rows if row.state is KeyState.ACTIVE), None)
+            self._read_at = self._monotonic()
         return self._signing
 
     async def public(self) -> list[dict[str, Any]]:
