@@ -178,6 +178,16 @@ class ModelTransaction:
         if error is not None:
             self.abort()
             return
+        try:
+            await self._send_commit()
+        except BaseException:
+            # as the engine does: a connection whose COMMIT was cancelled or not answered is terminated
+            self.abort()
+            raise
+        if self.info and self._database.on_commit is not None:
+            self._database.on_commit()
+
+    async def _send_commit(self) -> None:
         await self.model.network.travel()
         self._check()
         world, faults = self.model.world, self.model.world.faults
@@ -190,8 +200,6 @@ class ModelTransaction:
             world.note(self.process.name, "commit is not answered")
             raise _away()
         await self.model.network.answer()
-        if self.info and self._database.on_commit is not None:
-            self._database.on_commit()
 
     async def execute(self, statement: Any, *arguments: Any) -> Result:
         model = self.model.statements[text_of(statement)]
@@ -309,7 +317,9 @@ class ModelTransaction:
             raise _away()
 
     def _conflicting(self, name: Name, mode: Mode) -> "ModelTransaction | None":
-        for tx in self.model.open:
+        for tx in list(self.model.open):
+            # who passes over locked rows waits for nobody, and finds those of the idle free all the same
+            tx.abort_when_idle()
             if tx is not self and name in tx._locks and mode.conflicts(tx._locks[name]):
                 return tx
         return None

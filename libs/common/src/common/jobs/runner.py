@@ -90,7 +90,7 @@ class Runner:
         self._new_id = new_id
         self._on_turn = on_turn
         self._carrier = Carrier(database, seconds=seconds, chance=chance)
-        self._held: set[Held] = set()
+        self._held: list[Held] = []
         self._carried: set[asyncio.Task[None]] = set()
         self._next_count = 0.0
 
@@ -155,14 +155,14 @@ class Runner:
             if former.job.id == job.id:
                 # its lease ran out here as for everybody else, and nobody has told its body yet
                 former.stop_body(Stop.LOST)
-        self._held.add(held)
+        self._held.append(held)
         task = asyncio.create_task(self._carrier.carry(held), name=f"job-{job.kind}-{job.id}")
         self._carried.add(task)
         task.add_done_callback(lambda ended: self._ended(held, ended))
 
     def _ended(self, held: Held, task: asyncio.Task[None]) -> None:
         self._carried.discard(task)
-        self._held.discard(held)
+        self._held.remove(held)
         self._wake.set()
 
     async def _wait(self, stopped: asyncio.Task[bool], seconds: float) -> None:
