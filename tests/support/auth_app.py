@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import patch
 
 import httpx
 import pytest
@@ -75,7 +74,9 @@ async def auth_app(
     installation: Installation, databases: Any, superuser: Any, redis_clients: Any
 ) -> AsyncIterator[AuthApp]:
     """With a signing key; limits of rate are out of the way unless a test sets one."""
-    with patch.dict("os.environ", installation.environment("auth", "api")):
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in installation.environment("auth", "api").items():
+            patch.setenv(name, value)
         settings = load(AuthApiSettings)
     worker = databases("auth", "worker")
     cipher = settings.keys.cipher(settings.environment)
