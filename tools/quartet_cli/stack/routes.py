@@ -64,7 +64,7 @@ REFUSALS = (
         status=429,
         causes=(429,),
         code="requests.too_many",
-        title="Too many requests",
+        title=TITLES[Kind.TOO_MANY],
         detail="Too many requests came from this address.",
         retry_after_seconds=1,
     ),
