@@ -15,6 +15,8 @@ OPERATED = [
     *((service, "/internal/v1/jobs") for service in SERVICES),
     # who listens to nobody parks nothing
     *((service, "/internal/v1/dead-letters") for service in SERVICES if heard_by(service)),
+    # who seals nothing has no keys
+    ("auth", "/internal/v1/keys"),
 ]
 
 HEADS = {
@@ -109,6 +111,15 @@ class TestDeadLetters:
         told = await quartet("dlq", "replay", "--key", str(uuid4()))
 
         assert (told.code, told.output) == (0, "No parked message fits; none was replayed.\n")
+
+
+class TestVerbsOfTheOperator:
+    async def test_ask_every_service(self, stack):
+        jobs = await quartet("jobs", "list", "--json")
+        keys = await quartet("keys", "list")
+
+        assert (jobs.code, keys.code) == (0, 0), jobs.errors + keys.errors
+        assert "signing_keys.private_sealed" in keys.output
 
 
 class TestInternalPort:
