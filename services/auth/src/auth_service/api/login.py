@@ -8,12 +8,16 @@ from auth_service.api.resources import UseResources
 from auth_service.api.schemas import LoginRequest, TokenAnswer, address
 from auth_service.domain.errors import credentials_wrong
 from auth_service.usecases.log_in import Credentials, LoginRefusal, log_in
+from common.errors import Kind
+from common.http.documented import raises
 from common.http.limited import per_address
 
 router = APIRouter(tags=["sessions"])
 
 
 @router.post("/login", summary="Sign in with e-mail and password", dependencies=[per_address(LOGIN)])
+@raises(Kind.UNAUTHENTICATED, "credentials.wrong")
+@raises(Kind.UNAVAILABLE, "auth.busy", "auth.signing_key_missing")
 async def post_login(
     body: LoginRequest,
     request: Request,
