@@ -82,6 +82,7 @@ async def auth_app(
     cipher = settings.keys.cipher(settings.environment)
     async with worker.transaction(as_user=Context.SYSTEM) as tx:
         await rotate_signing_keys(tx, cipher, Rotation(), now=utc_now(), new_id=new_id)
+    await superuser.execute("delete from auth.audit_log")
     async with serving(settings, databases("auth", "api"), redis_clients("auth")) as served:
         yield served
 

@@ -102,4 +102,4 @@ class TestSigningKeys:
         await turn(asked=True)
 
         actions = await superuser.fetch("select action from auth.audit_log order by id")
-        assert [row["action"] for row in actions] == ["signing_key.active", "signing_key.pending"]
+        assert [row["action"] for row in actions] == ["signing_key.pending"]
