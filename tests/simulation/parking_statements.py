@@ -37,6 +37,7 @@ class Parking:
                 EFFECT: self.effect,
                 delivery._BECOME: self.nothing,
                 inbox._CLAIM: self.claim,
+                parking._SEEN: self.seen,
                 parking._PARKED: self.parked,
                 parking._PARK_KEY: self.park_key,
                 parking._PARK_MESSAGE: self.park_message,
@@ -80,12 +81,17 @@ class Parking:
                 claimed.append((event_id,))
         return rows("event_id", claimed)
 
-    def parked(self, tx: ModelTransaction, asked: dict[str, Any]) -> Waits:
+    def seen(self, tx: ModelTransaction, _: Any) -> Waits:
         if not self.rules.parked_keys_wait:
             return rows("topic key", [])
+        asked_late = self.rules.parked_is_asked_after_the_inbox
+        return rows(
+            "topic key", sorted(tx.visible("parked_keys") if asked_late else tx.notes["parked before"])
+        )
+        yield
+
+    def parked(self, tx: ModelTransaction, asked: dict[str, Any]) -> Waits:
         seen = set(tx.visible("parked_keys"))
-        if not self.rules.parked_is_asked_after_the_inbox:
-            seen = tx.notes["parked before"]
         found: list[tuple[str, str]] = []
         for name in sorted(seen & set(zip(asked["topics"], asked["keys"], strict=True))):
             yield from tx.lock("parked_keys", name, Mode.KEY_SHARE)

@@ -35,7 +35,7 @@ class ConsumerSettings:
     lane: LaneSettings = field(default_factory=LaneSettings)
     most_in_flight: int = 2_000
     """Of a partition; it is paused above this."""
-    fetch: int = 1_000
+    fetch: int = 2_000
     patience_seconds: float = 4.0
     """With Kafka, when it is to take a commit or to be left: a silent one holds up no process that stops."""
     session_seconds: float = 10.0

@@ -1,10 +1,11 @@
 """CloudEvents 1.0 in Kafka's binary mode: attributes are headers, the payload is the value."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID, uuid5
 
+from asyncpg.pgproto import pgproto
 from pydantic import ValidationError
 
 from common.contracts.envelope import CONTENT_TYPE, SPEC_VERSION, Event, Payload, schema_urn
@@ -12,6 +13,9 @@ from common.contracts.envelope import CONTENT_TYPE, SPEC_VERSION, Event, Payload
 MOST_KEY_BYTES = 1_024
 """A longer one fits into no index, so it could not be parked."""
 TRACE_HEADERS = ("traceparent", "tracestate")
+
+_uuid: Callable[[str], UUID] = pgproto.UUID
+"""The driver's, a UUID like any other: read in a tenth of the time, twice for each message."""
 
 _UNREADABLE_IDS = UUID("6f2d2f0e-3c0b-5b52-9d0e-5a3c7b1f8a11")
 """Namespace of the ids of messages whose own id cannot be read."""
@@ -120,7 +124,7 @@ def _text(headers: Mapping[str, bytes | None], name: str, default: str | None = 
 
 def _id(headers: Mapping[str, bytes | None], name: str) -> UUID:
     try:
-        return UUID(_text(headers, name))
+        return _uuid(_text(headers, name))
     except ValueError:
         raise UndecodableError(f"{name} is no UUID") from None
 

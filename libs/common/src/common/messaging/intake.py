@@ -29,7 +29,8 @@ class IntakeSettings:
     lane: LaneSettings = field(default_factory=LaneSettings)
     most_in_flight: int = 2_000
     """Of a partition; it is paused above this."""
-    fetch: int = 1_000
+    fetch: int = 2_000
+    """At once: as many as the lanes take in one transaction each."""
     fetch_seconds: float = 0.2
     commit_seconds: float = 0.05
     patience_seconds: float = 4.0
