@@ -79,6 +79,9 @@ class Result(list[Row]):
 
     scalar_one = scalar
 
+    def all(self) -> list[Row]:
+        return self
+
     def mappings(self) -> list[dict[str, Any]]:
         return [{name: row[number] for name, number in row.names.items()} for row in self]
 
