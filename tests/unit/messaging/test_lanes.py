@@ -4,39 +4,21 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
-from aiokafka import TopicPartition
 
-from common.contracts.catalogue import BY_TYPE
 from common.errors import Kind, QuartetError, unavailable
 from common.messaging.backoff import Backoff
 from common.messaging.failures import Failure, FailureKind, database_is_away
 from common.messaging.flow import Flow
-from common.messaging.headers import UndecodableError, encode
+from common.messaging.headers import UndecodableError
 from common.messaging.lanes import Lane, LaneSettings
-from common.messaging.messages import Message, lane_of, read
+from common.messaging.messages import Message, lane_of
 from common.messaging.offsets import Offsets
 from common.messaging.parking import pack_headers, unpack_headers
-from common.messaging.replay import StoredRecord
 from tests.support.factories import user_registered
+from tests.support.records import TP, message, record
 from tests.support.waiting import eventually
 
-TP = TopicPartition("auth.user.v1", 0)
 AT_ONCE = Backoff(first_seconds=0.001, most_seconds=0.001)
-
-
-def record(
-    offset: int, *, key: UUID | None = None, headers: Sequence[tuple[str, bytes | None]] | None = None
-):
-    event = user_registered(key)
-    encoded = [(name, value.encode()) for name, value in encode(event, trace={}).items()]
-    value = event.data.model_dump_json().encode()
-    return StoredRecord(TP.topic, TP.partition, offset, 0, event.key.encode(), value, headers or encoded)
-
-
-def message(offset: int, *, key: UUID | None = None, epoch: int = 0) -> Message:
-    made = read(record(offset, key=key), BY_TYPE, tp=TP, topic=TP.topic, epoch=epoch)
-    assert made is not None
-    return made
 
 
 class Recorded:
@@ -48,9 +30,9 @@ class Recorded:
         self.failures: dict[int, list[Exception]] = {}
 
     async def together(self, messages: Sequence[Message]) -> None:
-        self.batches.append([message.offset for message in messages])
-        for message in messages:
-            waiting = self.failures.get(message.offset)
+        self.batches.append([one.offset for one in messages])
+        for one in messages:
+            waiting = self.failures.get(one.offset)
             if waiting:
                 raise waiting.pop(0) if len(waiting) > 1 else waiting[0]
 

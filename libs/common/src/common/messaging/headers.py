@@ -86,10 +86,11 @@ def parse_event(record: Record, by_type: Mapping[str, type[Payload]]) -> Event[A
 
 
 def type_of(record: Record) -> str | None:
-    for name, value in record.headers:
-        if name == "ce_type":
-            return _decoded(value)
-    return None
+    return _first(record, "ce_type")
+
+
+def schema_of(record: Record) -> str | None:
+    return _first(record, "ce_dataschema")
 
 
 def id_of(record: Record) -> UUID:
@@ -104,6 +105,13 @@ def readable_key(record: Record) -> str | None:
     if record.key is not None and len(record.key) > MOST_KEY_BYTES:
         return None
     return _decoded(record.key) or None
+
+
+def _first(record: Record, wanted: str) -> str | None:
+    for name, value in record.headers:
+        if name == wanted:
+            return _decoded(value)
+    return None
 
 
 def _decoded(value: bytes | None) -> str | None:

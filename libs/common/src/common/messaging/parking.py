@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from common.ids import new_id
 from common.messaging.failures import Failure, FailureKind
-from common.messaging.headers import TRACE_HEADERS, Record, readable_key
+from common.messaging.headers import TRACE_HEADERS, Record, readable_key, schema_of
 from common.messaging.messages import Message
 from common.postgres.engine import Transaction
 
@@ -118,8 +118,14 @@ def _row(consumer: str, message: Message, failure: Failure, *, attempts: int) ->
         "event_type": message.event_type,
         "user_id": event.user_id if event else None,
         "trace": event.trace.get(TRACE_HEADERS[0]) if event else None,
-        "versions": json.dumps({"common": version("quartet-common")}),
+        "versions": json.dumps(_versions(message.record)),
     }
+
+
+def _versions(record: Record) -> dict[str, str]:
+    """Of the code that failed and of the schema that the message says it has."""
+    versions, schema = {"common": version("quartet-common")}, schema_of(record)
+    return versions if schema is None else versions | {"schema": schema}
 
 
 def pack_headers(record: Record) -> str:

@@ -1,27 +1,25 @@
-"""Two transactions that meet at a parked key: a worker's and a replay's, or those of two workers."""
+"""What is kept of a message that stopped, and two transactions that meet at a parked key."""
 
 import asyncio
+import json
+from importlib.metadata import version
 from uuid import UUID
 
 import asyncpg
 import pytest
 import sqlalchemy as sa
-from aiokafka import TopicPartition
 
-from common.contracts.catalogue import BY_TYPE
 from common.ids import new_id
 from common.messaging.delivery import Delivery
 from common.messaging.failures import Failure, FailureKind
-from common.messaging.headers import encode
-from common.messaging.messages import Message, read
-from common.messaging.replay import StoredRecord
+from common.messaging.parking import unpack_headers
 from common.postgres.context import Context
 from common.postgres.engine import Database
-from tests.support.factories import user_registered
 from tests.support.messaging import each, versions
+from tests.support.records import TP, message
 from tests.support.waiting import eventually
 
-TP = TopicPartition("auth.user.v1", 0)
+TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
 POISON = Failure(FailureKind.PERMANENT, "KeyError", "raised somewhere")
 
 
@@ -33,16 +31,6 @@ def delivery(profile: Database) -> Delivery:
 @pytest.fixture
 def key() -> UUID:
     return new_id()
-
-
-def message(key: UUID, version: int) -> Message:
-    event = user_registered(key, version=version)
-    headers = [(name, value.encode()) for name, value in encode(event, trace={}).items()]
-    value = event.data.model_dump_json().encode()
-    stored = StoredRecord(TP.topic, TP.partition, version, 0, event.key.encode(), value, headers)
-    made = read(stored, BY_TYPE, tp=TP, topic=TP.topic, epoch=0)
-    assert made is not None
-    return made
 
 
 async def waits_for_a_lock(superuser: asyncpg.Connection) -> bool:
@@ -57,15 +45,44 @@ async def waiting_versions(superuser: asyncpg.Connection) -> list[int]:
     return [row["record_offset"] for row in rows]
 
 
+class TestADeadLetter:
+    async def test_keeps_all_that_is_known_of_the_message_and_of_its_failure(
+        self, delivery: Delivery, key: UUID, superuser: asyncpg.Connection
+    ):
+        parked = message(7, key=key, trace={"traceparent": TRACE})
+        await delivery.park(parked, POISON, attempts=3)
+
+        row = await superuser.fetchrow("select * from profile.parked_messages")
+        headers, unreadable_key = unpack_headers(json.loads(row["headers"]))
+
+        kept = (row["topic"], row["partition"], row["record_offset"], row["key"], row["payload"])
+        assert kept == (TP.topic, 0, 7, str(key), parked.record.value)
+        assert (headers, unreadable_key) == (list(parked.record.headers), None)
+        assert (row["kind"], row["error_class"], row["error_detail"], row["attempts"]) == (
+            *("permanent", "KeyError", "raised somewhere"),
+            3,
+        )
+        assert (row["event_id"], row["event_type"], row["user_id"]) == (
+            parked.event_id,
+            "user.registered",
+            key,
+        )
+        assert row["trace"] == TRACE
+        assert json.loads(row["versions"]) == {
+            "common": version("quartet-common"),
+            "schema": "urn:quartet:schema:user.registered.v1",
+        }
+
+
 class TestAMessageThatParksItsKey:
     async def test_stops_the_key_anew_when_a_replay_opens_it_in_the_same_moment(
         self, delivery: Delivery, profile: Database, key: UUID, superuser: asyncpg.Connection
     ):
-        await delivery.park(message(key, 1), POISON, attempts=1)
+        await delivery.park(message(1, key=key, version=1), POISON, attempts=1)
 
         async with profile.transaction(as_user=Context.SYSTEM) as replaying:
             await replaying.execute(sa.text("SELECT FROM parked_keys FOR UPDATE"))
-            parking = asyncio.create_task(delivery.park(message(key, 2), POISON, attempts=1))
+            parking = asyncio.create_task(delivery.park(message(2, key=key, version=2), POISON, attempts=1))
             await eventually(lambda: waits_for_a_lock(superuser))
             await replaying.execute(sa.text("DELETE FROM parked_messages"))
             await replaying.execute(sa.text("DELETE FROM parked_keys"))
@@ -79,7 +96,7 @@ class TestAWorkerThatWaitedForAnother:
     async def test_finds_the_key_that_the_other_parked_meanwhile(
         self, delivery: Delivery, profile: Database, key: UUID, superuser: asyncpg.Connection
     ):
-        first, second = message(key, 1), message(key, 2)
+        first, second = message(1, key=key, version=1), message(2, key=key, version=2)
 
         async with profile.transaction(as_user=Context.SYSTEM) as other:
             await delivery.park_in(other, first, POISON, attempts=1)
