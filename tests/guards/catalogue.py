@@ -125,6 +125,42 @@ MESSAGING = (
         f"{_MSG}/test_consumer.py::TestParking::test_a_poison_message_stops_its_key_and_nothing_else",
     ),
     Guard(
+        "a worker asks for parked keys after it waited for another at the inbox",
+        "messaging/delivery.py",
+        """            fresh = await self._claim(tx, messages)
+            # After the inbox, where whoever has these messages too was waited for: it may have parked a key.
+            parked = await parking.lock_parked(tx, consumer=self.consumer, messages=messages)
+""",
+        """            parked = await parking.lock_parked(tx, consumer=self.consumer, messages=messages)
+            fresh = await self._claim(tx, messages)
+""",
+        f"{_MSG}/test_parking.py::TestAWorkerThatWaitedForAnother"
+        "::test_finds_the_key_that_the_other_parked_meanwhile",
+    ),
+    Guard(
+        "a message that parks its key waits for a replay that opens it",
+        "messaging/parking.py",
+        "ON CONFLICT (consumer, topic, key) DO UPDATE SET attempts = k.attempts",
+        "ON CONFLICT DO NOTHING",
+        f"{_MSG}/test_parking.py::TestAMessageThatParksItsKey"
+        "::test_stops_the_key_anew_when_a_replay_opens_it_in_the_same_moment",
+    ),
+    Guard(
+        "what Kafka's client had read before an error is read again",
+        "messaging/intake.py",
+        "                await self._read_again(consumer)\n",
+        "",
+        "tests/simulation/test_consumer.py::TestConsumers"
+        "::test_give_every_event_its_effect_once_and_in_order",
+    ),
+    Guard(
+        "a header whose name is no text stops nobody",
+        "messaging/consumer.py",
+        "        tolerate_any_header_name()\n",
+        "",
+        f"{_MSG}/test_header_names.py::TestANameThatIsNoText::test_keeps_nobody_from_being_handled",
+    ),
+    Guard(
         "nothing is parked because the database is away",
         "messaging/failures.py",
         "return isinstance(error, QuartetError) and error.code in _AWAY",
