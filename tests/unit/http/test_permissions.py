@@ -11,10 +11,11 @@ from common.http.permissions import (
     CurrentService,
     CurrentStaff,
     CurrentUser,
+    require_fresh,
     require_scope,
     require_service_scope,
 )
-from common.http.principals import Principal, ServicePrincipal
+from common.http.principals import Acr, Principal, ServicePrincipal
 from common.http.tokens import AccessTokens, ServiceTokens
 from tests.support.listening import client_of
 from tests.support.tokens import ISSUER, KEY, NOW, Keys, claims, service_claims, token
@@ -42,6 +43,16 @@ async def get_write(user: Annotated[Principal, require_scope("calendar:read", "c
     return str(user.user_id)
 
 
+@router.get("/fresh")
+async def get_fresh(user: Annotated[Principal, require_fresh(300)]) -> str:
+    return str(user.user_id)
+
+
+@router.get("/stepped-up")
+async def get_stepped_up(user: Annotated[Principal, require_fresh(300, acr=Acr.STEPPED_UP)]) -> str:
+    return str(user.user_id)
+
+
 @router.get("/service")
 async def get_service(service: CurrentService) -> str:
     return service.client_id
@@ -62,6 +73,7 @@ async def client() -> AsyncGenerator[httpx.AsyncClient]:
         issuer=ISSUER, audience="quartet", keys=keys, revoked=set(), clock=lambda: NOW
     )
     app.state.service_tokens = ServiceTokens(issuer=ISSUER, service="calendar", keys=keys, clock=lambda: NOW)
+    app.state.clock = lambda: NOW
     async with client_of(app, prefix="/api/v1/doors") as opened:
         yield opened
 
@@ -135,3 +147,52 @@ class TestAService:
 
     async def test_is_not_what_a_user_passes_for(self, client: httpx.AsyncClient):
         assert await ask(client, "/service", claims()) == (401, "token.wrong_audience")
+
+
+def proved(seconds_ago: int, acr: str | None = None) -> dict[str, Any]:
+    return claims(auth_time=int(NOW.timestamp()) - seconds_ago, acr=acr)
+
+
+class TestARouteForAFreshProof:
+    @pytest.mark.parametrize(
+        ("path", "said", "status"),
+        [
+            ("/fresh", proved(0), 200),
+            ("/fresh", proved(300), 200),
+            ("/fresh", proved(301), 401),
+            ("/fresh", proved(301, Acr.STEPPED_UP), 401),
+            ("/fresh", claims(), 401),
+            ("/stepped-up", proved(0, Acr.STEPPED_UP), 200),
+            ("/stepped-up", proved(0, Acr.SIGNED_IN), 401),
+            ("/stepped-up", proved(0), 401),
+            ("/stepped-up", proved(0, "urn:somebody:else"), 401),
+            ("/stepped-up", proved(301, Acr.STEPPED_UP), 401),
+        ],
+    )
+    async def test_takes_no_older_and_no_weaker_one(
+        self, client: httpx.AsyncClient, path: str, said: dict[str, Any], status: int
+    ):
+        found, code = await ask(client, path, said)
+
+        assert found == status
+        assert (code == "token.step_up_required") == (status == 401)
+
+    @pytest.mark.parametrize(
+        ("path", "wanted"),
+        [
+            ("/fresh", 'max_age="300"'),
+            ("/stepped-up", 'max_age="300", acr_values="urn:quartet:acr:stepped-up"'),
+        ],
+    )
+    async def test_says_in_the_challenge_what_is_wanted(
+        self, client: httpx.AsyncClient, path: str, wanted: str
+    ):
+        answer = await client.get(path, headers={"Authorization": f"Bearer {token(proved(301))}"})
+
+        challenge = answer.headers["WWW-Authenticate"]
+        assert challenge.startswith('Bearer realm="quartet", error="insufficient_user_authentication"')
+        assert challenge.endswith(wanted)
+
+    @pytest.mark.parametrize("said", [{"auth_time": "now"}, {"auth_time": True}, {"acr": 1}, {"amr": "pwd"}])
+    async def test_reads_no_claim_of_another_type(self, client: httpx.AsyncClient, said: dict[str, Any]):
+        assert await ask(client, "/fresh", claims(**said)) == (401, "token.malformed")

@@ -1,5 +1,6 @@
 """Policy in the signature: one alias for each permission. An endpoint that asks for none is public."""
 
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -7,8 +8,9 @@ from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 
 from common.errors import Kind, QuartetError
+from common.http.answers import RefusalError
 from common.http.documented import codes_of
-from common.http.principals import Principal, ServicePrincipal
+from common.http.principals import Acr, Principal, ServicePrincipal
 from common.http.signed import refused
 from common.http.tokens import AccessTokens, ServiceTokens
 
@@ -64,6 +66,37 @@ CurrentStaff = Annotated[Principal, Depends(Permission(roles=frozenset({"staff",
 def require_scope(*scopes: str) -> Any:
     """`user: Annotated[Principal, require_scope("calendar:write")]`."""
     return Depends(Permission(scopes=frozenset(scopes)))
+
+
+class Fresh:
+    """The user, if they proved who they are no longer ago than this; else the challenge of RFC 9470."""
+
+    problems = codes_of(Kind.UNAUTHENTICATED, "token.step_up_required")
+
+    def __init__(self, seconds: int, *, acr: Acr | None = None) -> None:
+        self._longest = timedelta(seconds=seconds)
+        self._acr = acr
+        wanted = f', acr_values="{acr}"' if acr else ""
+        self._challenge = (
+            'Bearer realm="quartet", error="insufficient_user_authentication", '
+            f'error_description="token.step_up_required", max_age="{seconds}"{wanted}'
+        )
+
+    async def __call__(self, request: Request, user: CurrentUser) -> Principal:
+        now: datetime = request.app.state.clock()
+        if user.proved_within(self._longest, now=now) and (self._acr is None or user.reaches(self._acr)):
+            return user
+        raise RefusalError(
+            "token.step_up_required",
+            "This asks for a proof of who you are that is fresh: auth's /step-up takes one.",
+            kind=Kind.UNAUTHENTICATED,
+            headers={"WWW-Authenticate": self._challenge},
+        )
+
+
+def require_fresh(seconds: int, *, acr: Acr | None = None) -> Any:
+    """`user: Annotated[Principal, require_fresh(300)]`; a sign-in is as good as a step-up without an acr."""
+    return Depends(Fresh(seconds, acr=acr))
 
 
 class ServiceToken(SecurityBase):

@@ -69,6 +69,9 @@ class AccessTokens:
             expires_at=_expiry(claims),
             roles=_texts(claims, "roles"),
             scopes=words(claims, "scope"),
+            auth_time=moment(claims, "auth_time") if "auth_time" in claims else None,
+            acr=_text(claims, "acr"),
+            amr=_texts(claims, "amr"),
         )
 
 
@@ -142,6 +145,13 @@ def _id(claims: Mapping[str, Any], name: str) -> UUID:
 def _expiry(claims: Mapping[str, Any]) -> datetime:
     moment(claims, "iat")
     return moment(claims, "exp")
+
+
+def _text(claims: Mapping[str, Any], name: str) -> str | None:
+    value = claims.get(name)
+    if value is not None and not isinstance(value, str):
+        malformed()
+    return value
 
 
 def _texts(claims: Mapping[str, Any], name: str) -> frozenset[str]:
