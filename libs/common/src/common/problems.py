@@ -1,5 +1,8 @@
 """Problem documents (RFC 9457) and the only table from an error's kind to an HTTP status; no framework."""
 
+import json
+from collections.abc import Mapping
+
 from pydantic import BaseModel, Field
 
 from common.errors import Kind, QuartetError
@@ -96,5 +99,8 @@ def problem(error: QuartetError, *, instance: str, request_id: str) -> ProblemDo
     )
 
 
-def encode(document: ProblemDocument) -> bytes:
-    return document.model_dump_json(exclude_none=True).encode()
+def encode(document: ProblemDocument, members: Mapping[str, str] | None = None) -> bytes:
+    """`members` stand beside those of every problem."""
+    if not members:
+        return document.model_dump_json(exclude_none=True).encode()
+    return json.dumps({**document.model_dump(exclude_none=True), **members}).encode()

@@ -13,7 +13,7 @@ from common.telemetry.metrics import PROBLEMS
 
 
 class RefusalError(QuartetError):
-    """A problem whose answer carries headers of its own."""
+    """A problem whose answer carries headers of its own, or members that another standard asks for."""
 
     def __init__(
         self,
@@ -22,10 +22,14 @@ class RefusalError(QuartetError):
         *,
         kind: Kind,
         headers: Mapping[str, str],
+        members: Mapping[str, str] | None = None,
+        media_type: str = MEDIA_TYPE,
         retry_after_seconds: int | None = None,
     ) -> None:
         super().__init__(code, detail, kind=kind, retry_after_seconds=retry_after_seconds)
         self.headers = headers
+        self.members = members or {}
+        self.media_type = media_type
 
 
 ADDED_HEADERS = "quartet.headers"
@@ -45,13 +49,17 @@ def instance_of(scope: Scope) -> str:
 def problem_response(error: QuartetError, scope: Scope, *, headers: dict[str, str] | None = None) -> Response:
     PROBLEMS.labels(error.code).inc()
     document = problem(error, instance=instance_of(scope), request_id=REQUEST_ID.get() or "")
-    response = Response(encode(document), status_code=status_of(error), media_type=MEDIA_TYPE)
+    own = error if isinstance(error, RefusalError) else None
+    response = Response(
+        encode(document, own.members if own else {}),
+        status_code=status_of(error),
+        media_type=own.media_type if own else MEDIA_TYPE,
+    )
     if error.retry_after_seconds is not None:
         response.headers["Retry-After"] = str(error.retry_after_seconds)
     if error.kind is Kind.UNAUTHENTICATED or error.code == "scope.missing":
         response.headers["WWW-Authenticate"] = _challenge(error.code)
-    own = error.headers if isinstance(error, RefusalError) else {}
-    for name, value in {**own, **(headers or {})}.items():
+    for name, value in {**(own.headers if own else {}), **(headers or {})}.items():
         response.headers[name] = value
     return response
 

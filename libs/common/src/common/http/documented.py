@@ -28,7 +28,7 @@ _OF_EVERY_ROUTE = (
     *codes_of(Kind.UNAVAILABLE, "server.stopping"),
 )
 _OF_PARAMETERS = codes_of(Kind.INVALID, "request.invalid")
-_OF_A_BODY = (
+OF_A_BODY = (
     *codes_of(Kind.MALFORMED, "json.malformed", "json.too_deep", "body.not_utf8", "body.incomplete"),
     *codes_of(Kind.TOO_LARGE, "body.too_large"),
     *codes_of(Kind.UNSUPPORTED_MEDIA_TYPE, "media_type.unsupported", "content_encoding.unsupported"),
@@ -77,7 +77,9 @@ def _document(app: FastAPI) -> dict[str, Any]:
             responses = operations[method.lower()]["responses"]
             # The framework's own idea of what a refused request looks like.
             responses.pop("422", None)
-            responses |= _responses(problems_of_route(dependant))
+            for status, told in _responses(problems_of_route(dependant)).items():
+                kept = responses.get(status, {}).get("content", {})
+                responses[status] = {**told, "content": {**kept, **told["content"]}}
     return schema
 
 
@@ -85,7 +87,7 @@ def problems_of_route(dependant: Dependant) -> set[tuple[Kind, str]]:
     parts = list(_flat(dependant))
     told = {problem for part in parts for problem in getattr(part.call, "problems", ())}
     if any(part.body_params for part in parts):
-        told |= set(_OF_A_BODY)
+        told |= set(OF_A_BODY)
     if any(map(_has_parameters, parts)):
         told |= set(_OF_PARAMETERS)
     return told | set(_OF_EVERY_ROUTE)

@@ -53,7 +53,18 @@ def read_header(token: str) -> Mapping[str, object]:
 async def published_claims(
     token: str, header: Mapping[str, object], keys: PublicKeys, *, issuer: str, audience: str, now: datetime
 ) -> dict[str, Any]:
-    """Of a token that auth signed for this audience; of its header only the key's id is its own choice."""
+    """Of a token that auth signed for this audience."""
+    claims = await issued_claims(token, header, keys, issuer=issuer, now=now)
+    # One audience only: a token that is good for two could be carried from the one to the other.
+    if claims.get("aud") not in (audience, [audience]):
+        raise refused("token.wrong_audience", "The access token is meant for somebody else.")
+    return claims
+
+
+async def issued_claims(
+    token: str, header: Mapping[str, object], keys: PublicKeys, *, issuer: str, now: datetime
+) -> dict[str, Any]:
+    """Of a token that auth signed for anybody; of its header only the key's id is its own choice."""
     if header.get("alg") != ALGORITHM:
         raise refused("token.wrong_algorithm", f"Access tokens are signed with {ALGORITHM}.")
     if header.get("typ") != TYPE:
@@ -67,9 +78,6 @@ async def published_claims(
     claims = signed_claims(token, key, ALGORITHM)
     if claims.get("iss") != issuer:
         raise refused("token.wrong_issuer", "The access token is another issuer's.")
-    # One audience only: a token that is good for two could be carried from the one to the other.
-    if claims.get("aud") not in (audience, [audience]):
-        raise refused("token.wrong_audience", "The access token is meant for somebody else.")
     check_times(claims, now)
     return claims
 
