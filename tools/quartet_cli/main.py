@@ -14,6 +14,7 @@ from quartet_cli.verbs.environment import env
 from quartet_cli.verbs.jobs import jobs
 from quartet_cli.verbs.keys import keys
 from quartet_cli.verbs.locking import lock
+from quartet_cli.verbs.mailing import mail
 from quartet_cli.verbs.seeding import seed
 from quartet_cli.verbs.testing_verb import run_tests
 from quartet_cli.verbs.topics_verb import topics
@@ -39,7 +40,7 @@ def verbs(context: typer.Context) -> None:
 
 for verb in (
     *(stack.up, stack.down, stack.restart, stack.status, stack.logs),
-    *(seed, bench, env, doctor, lock),
+    *(seed, mail, bench, env, doctor, lock),
 ):
     app.command()(verb)
 app.command("test")(run_tests)

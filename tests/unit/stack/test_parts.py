@@ -14,6 +14,7 @@ class TestParts:
         services = ("auth", "profile", "calendar", "chat")
         assert names - {part.name for part in server_parts(stack)} == {
             "gateway",
+            "mail",
             *(f"{service}-{kind}" for service in services for kind in ("api", "worker", "migrate")),
         }
 

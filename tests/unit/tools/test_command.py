@@ -18,6 +18,7 @@ VERBS = (
     "status",
     "logs",
     "seed",
+    "mail",
     "test",
     "bench",
     "env",
@@ -57,6 +58,7 @@ class TestCommand:
             ("jobs", "retry"),
             ("jobs", "list", "--state", "tired"),
             ("keys", "rotate", "--quickly"),
+            ("mail", "-n", "0"),
             ("seed", "--users", "0"),
         ],
     )

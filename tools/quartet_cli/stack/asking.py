@@ -52,6 +52,11 @@ async def answers_redis(host: str, port: int, *, user: str, password: str, ca_fi
         return answers == [b"+OK\r\n", b"+PONG\r\n"]
 
 
+async def answers_smtp(host: str, port: int) -> bool:
+    async with _connected(host, port, None) as (reader, _):
+        return (await reader.readline()).startswith(b"220 ")
+
+
 async def listens(host: str, port: int) -> bool:
     try:
         async with _connected(host, port, None):

@@ -26,7 +26,7 @@ ProcessName = Literal["api", "worker", "migrate"]
 
 def port_layout(base: int) -> dict[str, int]:
     """Every port of a stack, from the first one."""
-    servers = ("gateway", "postgres", "pgbouncer", "redis", "kafka", "kafka-controller")
+    servers = ("gateway", "postgres", "pgbouncer", "redis", "kafka", "kafka-controller", "mail")
     listeners = ("api", "api-internal", "api-probe", "worker-internal", "worker-probe")
     ports = {name: base + offset for offset, name in enumerate(servers)}
     for position, entry in enumerate(ENTRIES, start=1):
@@ -71,11 +71,13 @@ class Stack:
 
     @classmethod
     def _of(cls, found: Mapping[str, object]) -> Self:
+        ports = cast("dict[str, int]", found["ports"])
         return cls(
             name=str(found["name"]),
             checkout=Path(str(found["checkout"])),
             state=Path(str(found["state"])),
-            ports=cast("dict[str, int]", found["ports"]),
+            # stacks of older checkouts lack the ports of parts that came later
+            ports=port_layout(ports["gateway"]) | ports,
             passwords=cast("dict[str, str]", found["passwords"]),
             server_user=cast("str | None", found["server_user"]),
             durable=bool(found["durable"]),
@@ -146,6 +148,7 @@ class Stack:
             | self._listeners(service, process)
             | (self._kafka(service, worker) if process == "worker" else self._tokens())
             | (self._keys() if service == "auth" else {})
+            | (self._mail() if (service, process) == ("auth", "worker") else {})
         )
 
     def _database(self, service: str, process: str, worker: str) -> dict[str, str]:
@@ -206,3 +209,12 @@ class Stack:
     def _keys(self) -> dict[str, str]:
         encryption = {ENCRYPTION_KEY: self.passwords["encryption_key"]}
         return {"KEYS_ENCRYPTION": json.dumps(encryption), "KEYS_ACTIVE": ENCRYPTION_KEY}
+
+    def _mail(self) -> dict[str, str]:
+        return {
+            "MAIL_HOST": HOST,
+            "MAIL_PORT": str(self.ports["mail"]),
+            "MAIL_TLS": "none",
+            "MAIL_SENDER": "Quartet <no-reply@quartet.example>",
+            "MAIL_CONSOLE_URL": self.gateway_url,
+        }

@@ -4,6 +4,7 @@ from quartet_cli.stack.bootstrap import roles_part, topics_part
 from quartet_cli.stack.description import Stack
 from quartet_cli.stack.kafka import kafka_part
 from quartet_cli.stack.kafka_jars import jars_part
+from quartet_cli.stack.mail import mail_part
 from quartet_cli.stack.nginx import gateway_part
 from quartet_cli.stack.part import Part
 from quartet_cli.stack.pgbouncer import pgbouncer_part
@@ -30,6 +31,7 @@ def build_parts(stack: Stack) -> tuple[Part, ...]:
     return (
         *server_parts(stack),
         gateway_part(stack),
+        mail_part(stack),
         *(migration_part(stack, entry) for entry in ENTRIES),
         *(part for entry in ENTRIES for part in process_parts(stack, entry)),
     )

@@ -1,8 +1,10 @@
 from datetime import timedelta
+from typing import Self
 
-from pydantic import BaseModel, Field, PositiveInt
+from pydantic import BaseModel, Field, PositiveInt, model_validator
 
 from auth_service.domain.sessions import SessionLimits
+from auth_service.mail_settings import MailSettings
 from common.crypto import KeysSettings
 from common.settings import ApiSettings, WorkerSettings
 
@@ -44,4 +46,11 @@ class SigningSettings(BaseModel):
 
 class AuthWorkerSettings(WorkerSettings):
     keys: KeysSettings
+    mail: MailSettings
     signing: SigningSettings = Field(default_factory=SigningSettings)
+
+    @model_validator(mode="after")
+    def _mails_are_not_for_everybody_to_read(self) -> Self:
+        if self.environment == "production":
+            self.mail.refuse_what_is_for_development()
+        return self

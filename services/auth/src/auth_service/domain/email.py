@@ -28,3 +28,12 @@ def parse_email(text: str) -> EmailAddress | None:
         f"{unicodedata.normalize('NFKC', valid.local_part).casefold()}@{valid.ascii_domain or valid.domain}"
     )
     return EmailAddress(shown=valid.normalized, compared=compared.lower())
+
+
+def mailbox(text: str) -> str | None:
+    """As an envelope names it: the domain in its ASCII form. None when no mail could be sent to it."""
+    try:
+        valid = validate_email(text, check_deliverability=False)
+    except EmailNotValidError:
+        return None
+    return f"{valid.local_part}@{valid.ascii_domain}"

@@ -73,17 +73,16 @@ async def count_recent_links(tx: Transaction, *, user_id: UUID, purpose: Purpose
     return found.scalar_one()
 
 
-async def has_link(tx: Transaction, *, user_id: UUID, link_id: UUID, now: datetime) -> bool:
-    """Whether it can still be used."""
+async def link_works(tx: Transaction, *, user_id: UUID, link_id: UUID, now: datetime) -> bool | None:
+    """Whether it can still be used; None when it was never made."""
     found = await tx.execute(
         sa.text("""
-            SELECT EXISTS (
-                SELECT FROM mail_links
-                WHERE id = :link_id AND user_id = :user_id AND used_at IS NULL AND expires_at > :now)
+            SELECT used_at IS NULL AND expires_at > :now FROM mail_links
+            WHERE id = :link_id AND user_id = :user_id
         """),
         {"user_id": user_id, "link_id": link_id, "now": now},
     )
-    return found.scalar_one()
+    return found.scalar_one_or_none()
 
 
 async def keep_former_email(tx: Transaction, *, user_id: UUID, link_id: UUID, former_email: str) -> None:

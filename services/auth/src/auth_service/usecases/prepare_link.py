@@ -2,7 +2,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from auth_service.domain.links import LIFETIMES, Purpose
-from auth_service.storage.mail_links import NewLink, count_recent_links, has_link, insert_link
+from auth_service.storage.mail_links import NewLink, count_recent_links, insert_link, link_works
 from auth_service.storage.users import lock_user, read_password_hash
 from common.postgres.engine import Transaction
 
@@ -17,8 +17,9 @@ async def prepare_link(
     state = await lock_user(tx, user_id=user_id)
     if state is None or not state.is_active:
         return False
-    if await has_link(tx, user_id=user_id, link_id=link_id, now=now):
-        return True
+    works = await link_works(tx, user_id=user_id, link_id=link_id, now=now)
+    if works is not None:
+        return works
     hashed_password = None
     if purpose is Purpose.VERIFY_EMAIL:
         hashed_password = await read_password_hash(tx, user_id=user_id)
