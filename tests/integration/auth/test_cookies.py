@@ -116,6 +116,15 @@ class TestLogout:
         assert answer.status_code == 204
         await eventually(lambda: refused(auth_app, newest["access_token"]))
 
+    async def test_of_another_session_leaves_the_cookie_alone(self, auth_app, signed_in):
+        browser, _ = signed_in
+        other = await auth_app.log_in(ADA, PASSWORD)
+
+        answer = await browser.post("/logout", json={"refresh_token": other["refresh_token"]})
+
+        assert answer.status_code == 204
+        assert REFRESH in browser.cookies
+
     async def test_of_nobody_is_refused(self, auth_app):
         async with auth_app.client() as client:
             answer = await client.post("/logout")

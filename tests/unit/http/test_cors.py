@@ -42,14 +42,18 @@ async def preflight(client: httpx.AsyncClient, origin: str, **asked: str) -> htt
 
 class TestAPreflight:
     async def test_lets_a_listed_page_ask_with_its_credentials(self, client: httpx.AsyncClient):
-        answer = await preflight(client, OURS, headers="authorization, if-match, idempotency-key")
+        answer = await preflight(
+            client, OURS, headers="authorization, if-match, idempotency-key, x-csrf-token"
+        )
 
         assert (answer.status_code, answer.content) == (204, b"")
         assert answer.headers["access-control-allow-origin"] == OURS
         assert answer.headers["access-control-allow-credentials"] == "true"
         assert "PATCH" in answer.headers["access-control-allow-methods"]
         allowed = answer.headers["access-control-allow-headers"].lower()
-        assert all(name in allowed for name in ("authorization", "if-match", "idempotency-key"))
+        assert all(
+            name in allowed for name in ("authorization", "if-match", "idempotency-key", "x-csrf-token")
+        )
 
     @pytest.mark.parametrize(
         "origin",

@@ -11,6 +11,7 @@ from auth_service.api import (
     refresh,
     register,
     sessions,
+    step_up,
     verification,
 )
 from auth_service.api.resources import Resources
@@ -64,6 +65,7 @@ API = Api(
         refresh.router,
         logout.router,
         sessions.router,
+        step_up.router,
         verification.router,
         passwords.router,
         me.router,

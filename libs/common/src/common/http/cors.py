@@ -26,7 +26,7 @@ def cors(origins: Sequence[str]) -> list[Middleware]:
             allow_credentials="*" not in origins,
             allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=[
-                *("Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id"),
+                *("Authorization", "Content-Type", "Idempotency-Key", "X-CSRF-Token", "X-Request-Id"),
                 *("If-Match", "If-None-Match", "Last-Event-ID"),
             ],
             expose_headers=[

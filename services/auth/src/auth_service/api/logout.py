@@ -37,7 +37,9 @@ async def post_logout(
                 only=session_id,
             )
     response = Response(status_code=204)
-    take_cookies_away(response)
+    if body is None:
+        # with a body another session was meant than that of a cookie which the browser sent by itself
+        take_cookies_away(response)
     return response
 
 

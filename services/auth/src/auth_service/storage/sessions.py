@@ -5,6 +5,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from auth_service.domain.sessions import Device
+from common.http.principals import Acr
 from common.postgres.engine import Transaction
 
 
@@ -22,9 +23,10 @@ class NewSession:
 
 @dataclass(frozen=True)
 class SessionState:
-    """What a refresh needs to know of a session and its user."""
+    """What tokens of a session need to know of it and its user."""
 
     refresh_counter: int
+    created_at: datetime
     is_active: bool
     expires_at: datetime
     ends_at: datetime
@@ -32,6 +34,11 @@ class SessionState:
     auth_time: datetime
     role: str
     user_is_active: bool
+
+    @property
+    def acr(self) -> Acr:
+        """Proven once more since it began, or not."""
+        return Acr.STEPPED_UP if self.auth_time > self.created_at else Acr.SIGNED_IN
 
 
 _INSERT = sa.text("""
@@ -42,9 +49,12 @@ _INSERT = sa.text("""
             :user_agent, :network, :label)
 """)
 
+_STATE = """s.refresh_counter, s.created_at, s.is_active, s.expires_at, s.ends_at, s.amr, s.auth_time,
+        u.role, u.is_active AS user_is_active"""
+
 # One statement decides: of fifty callers with one token one finds the counter as presented, the others find
 # it advanced and are given the same successor.
-_ADVANCE = sa.text("""
+_ADVANCE = sa.text(f"""
     UPDATE authentication_sessions s
     SET refresh_counter = s.refresh_counter + 1, refreshed_at = :now, last_seen_at = :now,
         expires_at = least(s.ends_at, CAST(:idle_until AS timestamptz)),
@@ -52,13 +62,11 @@ _ADVANCE = sa.text("""
     FROM users u
     WHERE s.id = :session_id AND s.user_id = :user_id AND u.id = s.user_id
         AND s.refresh_counter = :counter AND s.is_active AND s.expires_at > :now AND u.is_active
-    RETURNING s.refresh_counter, s.is_active, s.expires_at, s.ends_at, s.amr, s.auth_time, u.role,
-        u.is_active AS user_is_active
+    RETURNING {_STATE}
 """)
 
-_READ = sa.text("""
-    SELECT s.refresh_counter, s.is_active, s.expires_at, s.ends_at, s.amr, s.auth_time, u.role,
-        u.is_active AS user_is_active
+_READ = sa.text(f"""
+    SELECT {_STATE}
     FROM authentication_sessions s JOIN users u ON u.id = s.user_id
     WHERE s.id = :session_id AND s.user_id = :user_id
 """)
@@ -66,6 +74,18 @@ _READ = sa.text("""
 _SURPLUS = sa.text("""
     SELECT id FROM authentication_sessions WHERE user_id = :user_id AND is_active
     ORDER BY last_seen_at DESC, id DESC OFFSET :most
+""")
+
+
+# Later than the beginning, although another process's clock may be behind: this is what raises the acr.
+_PROVE_AGAIN = sa.text(f"""
+    UPDATE authentication_sessions s
+    SET auth_time = greatest(:now, s.created_at + interval '1 microsecond'), last_seen_at = :now,
+        amr = CASE WHEN CAST(:method AS text) = ANY (s.amr) THEN s.amr ELSE s.amr || CAST(:method AS text) END
+    FROM users u
+    WHERE s.id = :session_id AND s.user_id = :user_id AND u.id = s.user_id
+        AND s.is_active AND s.expires_at > :now AND u.is_active
+    RETURNING {_STATE}
 """)
 
 
@@ -116,6 +136,17 @@ async def advance_session(
 async def read_session_state(tx: Transaction, *, user_id: UUID, session_id: UUID) -> SessionState | None:
     found = await tx.execute(_READ, {"user_id": user_id, "session_id": session_id})
     row = found.mappings().one_or_none()
+    return None if row is None else SessionState(**row)
+
+
+async def prove_again(
+    tx: Transaction, *, user_id: UUID, session_id: UUID, method: str, now: datetime
+) -> SessionState | None:
+    """None when the session has ended."""
+    proven = await tx.execute(
+        _PROVE_AGAIN, {"user_id": user_id, "session_id": session_id, "method": method, "now": now}
+    )
+    row = proven.mappings().one_or_none()
     return None if row is None else SessionState(**row)
 
 

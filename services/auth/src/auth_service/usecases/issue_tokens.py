@@ -45,6 +45,7 @@ class TokenIssuer:
             issued_at=now,
             auth_time=grant.auth_time,
             amr=grant.amr,
+            acr=grant.acr,
             role=grant.role,
         )
         header = {"alg": "ES256", "typ": TYPE, "kid": key.kid}

@@ -58,7 +58,13 @@ def _granted(token: RefreshToken, state: SessionState) -> SessionGrant:
     successor = RefreshToken(
         user_id=token.user_id, session_id=token.session_id, counter=state.refresh_counter
     )
-    return SessionGrant(refresh=successor, amr=tuple(state.amr), auth_time=state.auth_time, role=state.role)
+    return SessionGrant(
+        refresh=successor,
+        amr=tuple(state.amr),
+        auth_time=state.auth_time,
+        role=state.role,
+        acr=state.acr,
+    )
 
 
 async def _end_for_reuse(

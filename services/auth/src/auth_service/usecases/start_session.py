@@ -6,6 +6,7 @@ from auth_service.domain.refresh_tokens import RefreshToken
 from auth_service.domain.sessions import Device, SessionLimits
 from auth_service.storage.sessions import NewSession, insert_session, surplus_sessions
 from auth_service.usecases.end_sessions import end_sessions
+from common.http.principals import Acr
 from common.ids import NewId
 from common.postgres.engine import Transaction
 
@@ -18,6 +19,7 @@ class SessionGrant:
     amr: tuple[str, ...]
     auth_time: datetime
     role: str
+    acr: Acr = Acr.SIGNED_IN
 
     @property
     def user_id(self) -> UUID:
