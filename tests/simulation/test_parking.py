@@ -11,7 +11,7 @@ WITHIN = 3_000
 
 class TestParking:
     def test_keeps_order_and_effect_whoever_parks_appends_and_replays_at_once(self):
-        assert run_schedules(ParkingScenario(), count=3_700, faults=FAULTS)
+        assert run_schedules(ParkingScenario(), count=3_900, faults=FAULTS)
 
 
 class TestAPlantedFault:
