@@ -5,10 +5,11 @@ from typing import Any
 from uuid import UUID
 
 from common.errors import Kind, QuartetError
-from common.messaging import dead_letters, delivery, draining, inbox, parking, replay
+from common.messaging import dead_letters, draining, inbox, parking, replay
 from tests.simulation.postgres import Mode, ModelTransaction, PostgresModel, Waits, rows
 
 EFFECT = "an effect"
+_BECOME = "SELECT set_config('role', :role, true), set_config('app.user_id', :user_id, true)"
 _LETTER = "id consumer topic partition record_offset key event_id event_type user_id kind error_class"
 _LETTER += " error_detail attempts trace versions parked_at"
 
@@ -35,7 +36,7 @@ class Parking:
         self.model.teach(
             {
                 EFFECT: self.effect,
-                delivery._BECOME: self.nothing,
+                _BECOME: self.nothing,
                 inbox._CLAIM: self.claim,
                 parking._SEEN: self.seen,
                 parking._PARKED: self.parked,
