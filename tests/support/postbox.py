@@ -28,6 +28,10 @@ class Postbox:
     to_sender: str = "250 OK"
     to_recipient: str = "250 OK"
     to_mail: str = TAKEN
+    breaks_off: int = 0
+    """So often it takes a mail and hangs up without a word."""
+    waits_for: asyncio.Event | None = None
+    """Before it says anything to a recipient."""
     tls: ssl.SSLContext | None = None
     begins_with_tls: bool = False
     login: tuple[str, str] | None = None
@@ -66,6 +70,8 @@ class Postbox:
     async def handle_RCPT(
         self, server: Any, session: Any, envelope: Envelope, address: str, options: Any
     ) -> str:
+        if self.waits_for is not None:
+            await self.waits_for.wait()
         envelope.rcpt_tos.append(address)
         return self.to_recipient
 
@@ -74,6 +80,9 @@ class Postbox:
             head = "".join(f"Delivered-To: {address}\r\n" for address in envelope.rcpt_tos)
             assert isinstance(envelope.content, bytes)
             self.raw.append(head.encode() + envelope.content)
+            if self.breaks_off:
+                self.breaks_off -= 1
+                server.transport.abort()
         return self.to_mail
 
     def _protocol(self) -> SMTP:
