@@ -90,7 +90,7 @@ class TestDocumentation:
         operations = [op for path in document["paths"].values() for op in path.values()]
         assert document["openapi"].startswith("3.1")
         assert all("application/problem+json" in str(op["responses"]) for op in operations)
-        assert all(path.startswith(("/api/v1/", "/.well-known/")) for path in document["paths"])
+        assert all(path.startswith(("/api/v1/", "/.well-known/", "/oauth/")) for path in document["paths"])
 
     async def test_of_all_is_one_page(self, gateway):
         page = await gateway.client.get("/docs", follow_redirects=True)

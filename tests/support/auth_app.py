@@ -10,21 +10,18 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from joserfc.jwk import ECKey, KeySet
 
 from auth_service.api.resources import Resources
 from auth_service.app import API
 from auth_service.domain.key_rotation import Rotation
 from auth_service.settings import AuthApiSettings
 from auth_service.usecases.rotate_signing_keys import rotate_signing_keys
-from auth_service.usecases.signing_keys import SigningKeys
 from common.clock import utc_now
-from common.composition.api import public_app
+from common.composition.api import access_tokens, public_app
 from common.health.checks import Checks
 from common.health.routes import HealthView
 from common.http.limited import limits_of
 from common.http.shared_limits import RateLimits, monotonic_us
-from common.http.tokens import AccessTokens
 from common.ids import new_id
 from common.postgres.context import Context
 from common.postgres.engine import Database
@@ -56,17 +53,6 @@ class AuthApp:
             answer = await client.post("/login", json={"email": email, "password": password, **more})
         assert answer.status_code == 200, answer.text
         return answer.json()
-
-
-class OwnKeys:
-    """As a process finds them at auth's address, without the way there."""
-
-    def __init__(self, signing_keys: SigningKeys) -> None:
-        self._signing_keys = signing_keys
-
-    async def key(self, kid: str) -> ECKey | None:
-        keys = KeySet.import_key_set({"keys": await self._signing_keys.public()})
-        return next((key for key in keys.keys if key.kid == kid), None)
 
 
 @pytest.fixture
@@ -102,11 +88,8 @@ async def serving(settings: AuthApiSettings, database: Database, redis: Any) -> 
         app.state.rate_limits = limits
         app.state.trusted_proxies = settings.http.trusted_proxies
         app.state.resources = resources
-        app.state.access_tokens = AccessTokens(
-            issuer=settings.token.issuer,
-            audience=settings.token.audience,
-            keys=OwnKeys(resources.signing_keys),
-            revoked=revoked,
+        app.state.access_tokens = access_tokens(
+            API, settings, database, keys=resources.signing_keys, revoked=revoked
         )
         reading = asyncio.create_task(revoked.run(stop))
         try:

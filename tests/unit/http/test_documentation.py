@@ -83,7 +83,7 @@ class TestARoute:
         ("path", "statuses"),
         [
             ("/plain", set()),
-            ("/user", {"401"}),
+            ("/user", {"401", "403"}),
             ("/admin", {"401", "403"}),
             ("/scoped", {"401", "403"}),
             ("/operated", {"401", "403"}),

@@ -25,8 +25,13 @@ PUBLIC = {
     "POST /api/v1/auth/token/refresh",
     # by the refresh token or by the access token, which it asks for itself
     "POST /api/v1/auth/logout",
-    # public keys
+    # public keys, and where they are
     "GET /.well-known/jwks.json",
+    "GET /.well-known/openid-configuration",
+    # by the secret of a client, or by the token itself
+    "POST /oauth/token",
+    "POST /oauth/introspect",
+    "POST /oauth/revoke",
     # whether a service is well, without anything about its users
     *(
         f"GET {path}"

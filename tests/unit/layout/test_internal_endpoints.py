@@ -4,14 +4,20 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 
+from auth_service.api.forms import ClientSecret
 from common.http.internal import Caller
 from common.http.permissions import ServiceToken
 from common.jobs.api import router as jobs_router
 from common.messaging.dead_letters_api import dead_letters_router
 from tests.support.repository import SERVICE_PACKAGES
 
-PUBLIC = {"GET /.well-known/jwks.json"}
-"""Public keys: whoever checks tokens asks for them."""
+PUBLIC = {
+    # whoever checks tokens asks for the public keys
+    "GET /.well-known/jwks.json",
+    "GET /.well-known/openid-configuration",
+    # whoever holds a token may end it
+    "POST /oauth/revoke",
+}
 
 
 def routers() -> list[APIRouter]:
@@ -21,7 +27,7 @@ def routers() -> list[APIRouter]:
 
 
 def asks_who(dependant) -> bool:
-    return isinstance(dependant.call, Caller | ServiceToken) or any(map(asks_who, dependant.dependencies))
+    return isinstance(dependant.call, Caller | ServiceToken | ClientSecret) or any(map(asks_who, dependant.dependencies))
 
 
 def endpoints() -> dict[str, APIRoute]:
@@ -37,7 +43,7 @@ def endpoints() -> dict[str, APIRoute]:
 
 
 class TestInternalEndpoints:
-    def test_ask_for_a_certificate_or_a_service_s_token_unless_they_are_listed_as_public(self):
+    def test_ask_for_a_certificate_a_service_s_token_or_a_client_s_secret_unless_they_are_listed_as_public(self):
         open_to_all = {name for name, route in endpoints().items() if not asks_who(route.dependant)}
 
         assert open_to_all == PUBLIC

@@ -2,11 +2,13 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from auth_service.api import (
+    discovery,
     email_change,
     jwks,
     login,
     logout,
     me,
+    oauth,
     passwords,
     refresh,
     register,
@@ -20,11 +22,13 @@ from auth_service.domain.passwords import HashingCost, Passwords
 from auth_service.settings import AuthApiSettings
 from auth_service.storage.constraints import CONSTRAINTS
 from auth_service.storage.tables import HEAD
+from auth_service.usecases.find_user_by_email import users_by_email
 from auth_service.usecases.hashing import Hashing
 from auth_service.usecases.issue_tokens import TokenIssuer
+from auth_service.usecases.presented_tokens import TokenReader
 from auth_service.usecases.signing_keys import SigningKeys
 from common.clock import utc_now
-from common.composition.api import Api, run_api
+from common.composition.api import Api, older_tokens, run_api
 from common.composition.foundation import Foundation
 from common.ids import new_id
 
@@ -44,6 +48,12 @@ async def resources(base: Foundation, settings: AuthApiSettings) -> AsyncGenerat
             signing_keys=signing_keys,
             tokens=TokenIssuer(
                 signing_keys, macs, settings.token.issuer, settings.token.audience, new_id=new_id
+            ),
+            presented=TokenReader(
+                signing_keys,
+                settings.token.issuer,
+                settings.token.audience,
+                older_tokens(API, settings.legacy, base.database),
             ),
             macs=macs,
             session_limits=settings.sessions.limits,
@@ -71,8 +81,10 @@ API = Api(
         me.router,
         email_change.router,
     ),
-    root_routers=(jwks.router,),
+    root_routers=(jwks.router, discovery.router, oauth.router),
     resources=resources,
+    scope="account",
+    user_by_email=users_by_email,
 )
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """The api process: HTTP, and nothing that knows Kafka."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+from uuid import UUID
 
 from fastapi import APIRouter, FastAPI
 
@@ -17,8 +18,9 @@ from common.health.last_resort import run
 from common.health.routes import HealthView
 from common.http.app import create_app
 from common.http.cursors import Cursors
-from common.http.jwks import JwksKeys
-from common.http.legacy import legacy_tokens
+from common.http.jwks import JwksKeys, PublicKeys
+from common.http.legacy import LegacyTokens, UserByEmail, legacy_tokens
+from common.http.legacy_use import written_down
 from common.http.limited import limits_of, warn_of_unknown
 from common.http.serving import Listener, Serving
 from common.http.shared_limits import RateLimits, monotonic_us
@@ -26,8 +28,9 @@ from common.http.streams import Streams
 from common.http.tls import internal_client_tls, internal_server_tls
 from common.http.tokens import AccessTokens, ServiceTokens
 from common.postgres.constraints import NO_CONSTRAINTS, Constraints
+from common.postgres.engine import Database
 from common.revocation import HINT, RevokedSids
-from common.settings import ApiSettings
+from common.settings import ApiSettings, LegacySettings
 from common.settings_listing import settings_of
 
 SettingsT = TypeVar("SettingsT", bound=ApiSettings)
@@ -48,6 +51,10 @@ class Api(Generic[SettingsT]):
     constraints: Constraints = NO_CONSTRAINTS
     resources: Callable[[Foundation, SettingsT], AbstractAsyncContextManager[object]] | None = None
     """What the service's own routes ask for: `app.state.resources`."""
+    scope: str | None = None
+    """What a user's token must carry for any of its routes; the service's name unless told."""
+    user_by_email: Callable[[Database], UserByEmail] | None = None
+    """Where an older token may name its user by an address."""
 
 
 def run_api(api: Api[SettingsT], settings_class: type[SettingsT]) -> None:
@@ -84,13 +91,7 @@ async def _serve(api: Api[SettingsT], settings: SettingsT) -> int:
             app.state.clock = utc_now
             app.state.rate_limits = limits
             app.state.trusted_proxies = settings.http.trusted_proxies
-        public.state.access_tokens = AccessTokens(
-            issuer=settings.token.issuer,
-            audience=settings.token.audience,
-            keys=keys,
-            revoked=revoked,
-            legacy=legacy_tokens(settings.legacy),
-        )
+        public.state.access_tokens = access_tokens(api, settings, base.database, keys=keys, revoked=revoked)
         internal.state.service_tokens = ServiceTokens(
             issuer=settings.token.issuer, service=api.service, keys=keys
         )
@@ -139,6 +140,29 @@ def public_app(api: Api[SettingsT], settings: SettingsT, health: HealthView) -> 
         cors_origins=settings.http.cors_origins,
         health=health,
     )
+
+
+def access_tokens(
+    api: Api[SettingsT],
+    settings: SettingsT,
+    database: Database,
+    *,
+    keys: PublicKeys,
+    revoked: Container[UUID],
+) -> AccessTokens:
+    return AccessTokens(
+        issuer=settings.token.issuer,
+        audience=settings.token.audience,
+        keys=keys,
+        revoked=revoked,
+        legacy=older_tokens(api, settings.legacy, database),
+        scope=api.scope or api.service,
+    )
+
+
+def older_tokens(api: Api[SettingsT], settings: LegacySettings, database: Database) -> LegacyTokens | None:
+    by_email = None if api.user_by_email is None else api.user_by_email(database)
+    return legacy_tokens(settings, user_by_email=by_email, used=written_down(database))
 
 
 async def _until_drained(base: Foundation, serving: Serving, streams: Streams) -> None:

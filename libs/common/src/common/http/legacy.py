@@ -28,6 +28,8 @@ SEEN = Counter(
 )
 
 UserByEmail = Callable[[str], Awaitable[UUID | None]]
+Used = Callable[[UUID, datetime], Awaitable[None]]
+"""Writes down that a user still comes with such a token."""
 
 
 def is_legacy(header: Mapping[str, object]) -> bool:
@@ -44,11 +46,13 @@ class LegacyTokens:
         sunset: datetime,
         scopes: frozenset[str] = frozenset(),
         user_by_email: UserByEmail | None = None,
+        used: Used | None = None,
     ) -> None:
         self._key = OctKey.import_key(secret)
         self._sunset = sunset
         self._scopes = scopes
         self._user_by_email = user_by_email
+        self._used = used
 
     async def principal(self, token: str, now: datetime) -> Principal:
         try:
@@ -62,12 +66,15 @@ class LegacyTokens:
     async def _principal(self, token: str, now: datetime) -> Principal:
         claims = signed_claims(token, self._key, ALGORITHM)
         check_times(claims, now)
-        return Principal(
+        principal = Principal(
             user_id=await self._user(claims.get("sub")),
             session_id=None,
             expires_at=min(moment(claims, "exp"), self._sunset),
             scopes=self._scopes,
         )
+        if self._used is not None and now < principal.expires_at:
+            await self._used(principal.user_id, now)
+        return principal
 
     async def _user(self, subject: object) -> UUID:
         if not isinstance(subject, str):
@@ -83,11 +90,17 @@ class LegacyTokens:
         return user_id
 
 
-def legacy_tokens(settings: LegacySettings) -> LegacyTokens | None:
+def legacy_tokens(
+    settings: LegacySettings, *, user_by_email: UserByEmail | None = None, used: Used | None = None
+) -> LegacyTokens | None:
     if settings.secret is None or settings.sunset is None:
         return None
     return LegacyTokens(
-        settings.secret.get_secret_value(), sunset=settings.sunset, scopes=frozenset(settings.scopes)
+        settings.secret.get_secret_value(),
+        sunset=settings.sunset,
+        scopes=frozenset(settings.scopes),
+        user_by_email=user_by_email,
+        used=used,
     )
 
 

@@ -11,7 +11,7 @@ from common.errors import Kind, QuartetError
 from common.http.answers import RefusalError
 from common.http.documented import codes_of
 from common.http.principals import Acr, Principal, ServicePrincipal
-from common.http.signed import refused
+from common.http.signed import refused, scope_missing
 from common.http.tokens import AccessTokens, ServiceTokens
 
 _OF_TOKENS = (
@@ -26,7 +26,12 @@ _OF_TOKENS = (
 class AccessToken(SecurityBase):
     """A dependency that also tells OpenAPI about the header; reads `app.state.access_tokens`."""
 
-    problems = (*_OF_TOKENS, *codes_of(Kind.UNAVAILABLE, "token.revocations_unknown"))
+    problems = (
+        *_OF_TOKENS,
+        *codes_of(Kind.UNAVAILABLE, "token.revocations_unknown"),
+        *codes_of(Kind.UNAUTHENTICATED, "token.legacy_ended", "token.legacy_subject"),
+        *codes_of(Kind.FORBIDDEN, "scope.missing"),
+    )
 
     def __init__(self) -> None:
         self.model = HTTPBearer(bearerFormat="JWT", description="An access token of auth's `/login`.")
@@ -132,8 +137,4 @@ def _presented(request: Request) -> str:
 
 def _check_scopes(asked: frozenset[str], given: frozenset[str]) -> None:
     if missing := asked - given:
-        raise QuartetError(
-            "scope.missing",
-            f"The token does not carry the scope {' '.join(sorted(missing))}.",
-            kind=Kind.FORBIDDEN,
-        )
+        raise scope_missing(*missing)

@@ -28,6 +28,14 @@ def refused(code: str, detail: str) -> QuartetError:
     return QuartetError(code, detail, kind=Kind.UNAUTHENTICATED)
 
 
+def scope_missing(*scopes: str) -> QuartetError:
+    return QuartetError(
+        "scope.missing",
+        f"The token does not carry the scope {' '.join(sorted(scopes))}.",
+        kind=Kind.FORBIDDEN,
+    )
+
+
 def malformed() -> NoReturn:
     raise refused("token.malformed", "This is no access token.") from None
 

@@ -12,7 +12,15 @@ from common.clock import Clock, utc_now
 from common.http.jwks import PublicKeys
 from common.http.legacy import LegacyTokens, count_accepted, is_legacy
 from common.http.principals import Principal, ServicePrincipal
-from common.http.signed import malformed, moment, published_claims, read_header, refused, words
+from common.http.signed import (
+    malformed,
+    moment,
+    published_claims,
+    read_header,
+    refused,
+    scope_missing,
+    words,
+)
 
 _REMEMBERED_FOR = timedelta(seconds=60)
 _REMEMBERED_TOKENS = 10_000
@@ -31,13 +39,16 @@ class AccessTokens:
         keys: PublicKeys,
         revoked: Container[UUID],
         legacy: LegacyTokens | None = None,
+        scope: str | None = None,
         clock: Clock = utc_now,
     ) -> None:
+        """With a scope, a token that does not carry it is good for nothing here."""
         self._issuer = issuer
         self._audience = audience
         self._keys = keys
         self._revoked = revoked
         self._legacy = legacy
+        self._scope = scope
         self._clock = clock
         self._remembered: _Memory[Principal] = _Memory()
 
@@ -54,6 +65,8 @@ class AccessTokens:
             count_accepted()
         elif principal.session_id in self._revoked:
             raise refused("token.revoked", "The session of this access token has ended.")
+        if self._scope is not None and self._scope not in principal.scopes:
+            raise scope_missing(self._scope)
         return principal
 
     async def _verify(self, token: str, now: datetime) -> Principal:

@@ -1,4 +1,4 @@
-"""Each of these requests costs a password hash: what one address may ask for."""
+"""What one address may ask for: mostly requests that cost a password hash."""
 
 from common.http.rate_limits import Limit
 
@@ -11,3 +11,6 @@ PASSWORD_CONFIRM = Limit("password_confirm", requests=20, seconds=60)
 STEP_UP = Limit("step_up", requests=10, seconds=60)
 EMAIL_CHANGE = Limit("email_change", requests=5, seconds=60)
 EMAIL_CONFIRM = Limit("email_confirm", requests=20, seconds=60)
+OAUTH_TOKEN = Limit("oauth_token", requests=120, seconds=60)
+OAUTH_REVOKE = Limit("oauth_revoke", requests=60, seconds=60)
+OAUTH_INTROSPECT = Limit("oauth_introspect", requests=1200, seconds=60)

@@ -7,6 +7,7 @@ from auth_service.domain.macs import Macs
 from auth_service.domain.sessions import SessionLimits
 from auth_service.usecases.hashing import Hashing
 from auth_service.usecases.issue_tokens import TokenIssuer
+from auth_service.usecases.presented_tokens import TokenReader
 from auth_service.usecases.signing_keys import SigningKeys
 from common.clock import Clock
 from common.errors import Kind
@@ -23,6 +24,7 @@ class Resources:
     hashing: Hashing
     signing_keys: SigningKeys
     tokens: TokenIssuer
+    presented: TokenReader
     macs: Macs
     session_limits: SessionLimits
     new_id: NewId

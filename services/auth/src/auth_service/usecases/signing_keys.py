@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from joserfc.jwk import ECKey
 
@@ -46,6 +46,11 @@ class SigningKeys:
 
     async def public(self) -> list[dict[str, Any]]:
         return [row.public_jwk for row in await self._rows()]
+
+    async def key(self, kid: str) -> ECKey | None:
+        """As the other services find it in the published set; asked of the database each time."""
+        found = next((row.public_jwk for row in await self._rows() if row.kid == kid), None)
+        return None if found is None else ECKey.import_key(cast("Any", found))
 
     async def _rows(self) -> list[SigningKeyRow]:
         async with self._database.transaction(as_user=Context.SHARED) as tx:
