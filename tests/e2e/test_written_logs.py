@@ -72,6 +72,7 @@ class TestSecrets:
         password = "a password that is searched for 8c1f"
         email = "searched-for-8c1f@example.org"
         await gateway.register(email, password)
+        await gateway.verify(email)
         token = (await gateway.log_in(email, password)).json()["access_token"]
         await gateway.get("/api/v1/profile/me", Authorization=f"Bearer {token}")
         await gateway.get(f"/api/v1/profile/me?token={token}")

@@ -7,6 +7,7 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 from quartet_cli.mail_sink import SUFFIX
 
@@ -64,3 +65,10 @@ def _body(message: EmailMessage, kind: str) -> str:
         return str(part.get_content())
     except (LookupError, ValueError, AttributeError):
         return ""
+
+
+def link_token(folder: Path, *, to: str) -> str | None:
+    """What the newest link to this address carries; None as long as there is none."""
+    links = (link for mail in received(folder, to=to) for link in mail.links)
+    newest = next(links, None)
+    return None if newest is None else parse_qs(urlsplit(newest).query).get("token", [None])[0]

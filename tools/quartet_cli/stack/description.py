@@ -17,7 +17,7 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 HOST = "127.0.0.1"
 DEVELOPMENT = "dev"
 ENCRYPTION_KEY = "local-1"
-RATE_LIMITS = {"auth": {"register": "1000000/60", "login": "1000000/60"}}
+RATE_LIMITS = {"auth": dict.fromkeys(("register", "login", "mailbox"), "1000000/60")}
 """Every caller has the same address here: benchmarks and tests would limit each other."""
 DEFAULT_PORT_BASE = 18400
 
