@@ -58,7 +58,7 @@ class TestReadiness:
 
 
 class TestTheSchema:
-    @pytest.mark.parametrize("head", ["profile_0002", "profile_0001"], ids=["as the code", "newer"])
+    @pytest.mark.parametrize("head", ["profile_0003", "profile_0002"], ids=["as the code", "newer"])
     async def test_as_new_as_the_code_is_well(self, probe: Database, head: str):
         assert await eventually(lambda: is_well(schema_check(probe, head=head)))
 

@@ -73,6 +73,16 @@ class TestADeadLetter:
             "schema": "urn:quartet:schema:user.registered.v1",
         }
 
+    async def test_is_kept_beside_one_that_stood_at_its_place_on_a_cluster_that_was_lost(
+        self, delivery: Delivery, key: UUID, superuser: asyncpg.Connection
+    ):
+        first, second = message(7, key=key, version=1), message(7, key=key, version=2)
+
+        await delivery.park(first, POISON, attempts=1)
+        await delivery.park(second, POISON, attempts=1)
+
+        assert await waiting_versions(superuser) == [7, 7]
+
 
 class TestAMessageThatParksItsKey:
     async def test_stops_the_key_anew_when_a_replay_opens_it_in_the_same_moment(

@@ -46,7 +46,6 @@ _PARK_MESSAGE = sa.text("""
         :id, :consumer, :topic, :partition, :record_offset, :key, CAST(:headers AS jsonb), :payload, :kind,
         :error_class, :error_detail, :attempts, :event_id, :event_type, :user_id, :trace,
         CAST(:versions AS jsonb))
-    ON CONFLICT DO NOTHING
 """)
 
 WAITS = Failure(FailureKind.PERMANENT, "KeyParked", "waits behind an earlier message of its key")

@@ -116,7 +116,6 @@ parked_messages = sa.Table(
     text("trace", nullable=True),
     _jsonb("versions"),
     timestamp("parked_at", default_now=True),
-    sa.UniqueConstraint("consumer", "topic", "partition", "record_offset", name="parked_messages_record_key"),
     sa.ForeignKeyConstraint(
         ["consumer", "topic", "key"],
         ["parked_keys.consumer", "parked_keys.topic", "parked_keys.key"],

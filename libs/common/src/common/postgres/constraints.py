@@ -56,6 +56,5 @@ COMMON_BUGS: Final = {
     "jobs_state_check": "states are an enumeration",
     "jobs_unfinished_key": "jobs are inserted ON CONFLICT DO NOTHING",
     "parked_messages_key_fkey": "a key's row is locked before its messages are parked or dropped",
-    "parked_messages_record_key": "a record is parked ON CONFLICT DO NOTHING",
 }
 """Of the tables of every schema."""

@@ -228,3 +228,15 @@ def common_tables_v2() -> str:
 
 def drop_common_tables_v2() -> str:
     return "drop table idempotency_keys;"
+
+
+def common_tables_v3() -> str:
+    """A new cluster counts its offsets from 0 again: another message may stand where a parked one stood."""
+    return "alter table parked_messages drop constraint parked_messages_record_key;"
+
+
+def drop_common_tables_v3() -> str:
+    return """
+        alter table parked_messages add constraint parked_messages_record_key
+            unique (consumer, topic, partition, record_offset);
+    """

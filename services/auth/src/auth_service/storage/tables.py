@@ -155,5 +155,5 @@ PRIVATE_SEALED = SealedColumn("signing_keys", "private_sealed", row="kid", row_t
 
 SCHEMA = Schema("auth", own=OWN, metadata=metadata, sealed=(PRIVATE_SEALED,))
 
-HEAD = "auth_0003"
+HEAD = "auth_0004"
 """The oldest revision that this code works with; readiness compares it with the database's."""

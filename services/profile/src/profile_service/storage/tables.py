@@ -30,5 +30,5 @@ SCHEMA = Schema(
     metadata=metadata,
 )
 
-HEAD = "profile_0002"
+HEAD = "profile_0003"
 """The oldest revision that this code works with; readiness compares it with the database's."""
