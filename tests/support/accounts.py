@@ -1,5 +1,6 @@
 """People of auth's schema, put there past the registration."""
 
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -33,3 +34,19 @@ async def add_user(
     )
     await superuser.execute("insert into auth.login_stats (user_id) values ($1)", user_id)
     return user_id
+
+
+async def add_session(superuser: asyncpg.Connection, *, user_id: UUID, began: datetime) -> UUID:
+    session_id = new_id()
+    await superuser.execute(
+        """
+        insert into auth.authentication_sessions
+            (id, user_id, created_at, last_seen_at, auth_time, expires_at, ends_at, amr)
+        values ($1, $2, $3, $3, $3, $4, $4, '{pwd}')
+        """,
+        session_id,
+        user_id,
+        began,
+        began + timedelta(days=30),
+    )
+    return session_id

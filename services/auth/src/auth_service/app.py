@@ -26,6 +26,7 @@ from auth_service.usecases.find_user_by_email import users_by_email
 from auth_service.usecases.hashing import Hashing
 from auth_service.usecases.issue_tokens import TokenIssuer
 from auth_service.usecases.presented_tokens import TokenReader
+from auth_service.usecases.see_sessions import SeenSessions
 from auth_service.usecases.signing_keys import SigningKeys
 from common.clock import utc_now
 from common.composition.api import Api, older_tokens, run_api
@@ -41,25 +42,28 @@ async def resources(base: Foundation, settings: AuthApiSettings) -> AsyncGenerat
     hashing = Hashing(
         Passwords(HashingCost()), at_once=settings.hashing.at_once, waiting=settings.hashing.waiting
     )
+    seen = SeenSessions(base.database, clock=utc_now)
     try:
-        yield Resources(
-            database=base.database,
-            hashing=hashing,
-            signing_keys=signing_keys,
-            tokens=TokenIssuer(
-                signing_keys, macs, settings.token.issuer, settings.token.audience, new_id=new_id
-            ),
-            presented=TokenReader(
-                signing_keys,
-                settings.token.issuer,
-                settings.token.audience,
-                older_tokens(API, settings.legacy, base.database),
-            ),
-            macs=macs,
-            session_limits=settings.sessions.limits,
-            new_id=new_id,
-            clock=utc_now,
-        )
+        async with seen.written():
+            yield Resources(
+                database=base.database,
+                hashing=hashing,
+                signing_keys=signing_keys,
+                tokens=TokenIssuer(
+                    signing_keys, macs, settings.token.issuer, settings.token.audience, new_id=new_id
+                ),
+                presented=TokenReader(
+                    signing_keys,
+                    settings.token.issuer,
+                    settings.token.audience,
+                    older_tokens(API, settings.legacy, base.database),
+                ),
+                macs=macs,
+                session_limits=settings.sessions.limits,
+                seen=seen,
+                new_id=new_id,
+                clock=utc_now,
+            )
     finally:
         hashing.close()
 

@@ -4,6 +4,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from auth_service.api.limits import EMAIL_CHANGE, EMAIL_CONFIRM
 from auth_service.api.resources import UseResources
 from auth_service.api.schemas import Email, LinkRequest, MailAnswer, OldPassword, address
+from auth_service.api.users import CurrentUser
 from auth_service.domain.errors import email_taken, link_invalid, password_wrong
 from auth_service.domain.links import Purpose, read_link_token
 from auth_service.usecases.ask_for_email_change import ask_for_email_change
@@ -11,7 +12,6 @@ from auth_service.usecases.change_email import EmailRefusal, change_email
 from common.errors import Kind
 from common.http.documented import raises
 from common.http.limited import per_address, per_user
-from common.http.permissions import CurrentUser
 
 router = APIRouter(prefix="/email/change", tags=["accounts"])
 

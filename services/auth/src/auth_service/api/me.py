@@ -5,6 +5,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from auth_service.api.resources import UseResources
 from auth_service.api.schemas import FullName, Language, OldPassword, TimeZone
+from auth_service.api.users import CurrentUser
 from auth_service.domain.errors import account_gone, password_wrong
 from auth_service.storage.accounts import Account, change_account, lock_account, read_account
 from auth_service.usecases.deactivate import deactivate
@@ -12,7 +13,6 @@ from common.errors import Kind
 from common.http.documented import raises
 from common.http.etag import IfVersion, version_headers
 from common.http.merge_patch import MergePatch, patched
-from common.http.permissions import CurrentUser
 from common.http.timestamps import Timestamp
 
 router = APIRouter(prefix="/me", tags=["accounts"])

@@ -4,6 +4,7 @@ from pydantic import BaseModel, ConfigDict
 from auth_service.api.limits import PASSWORD_CHANGE, PASSWORD_CONFIRM, PASSWORD_RESET
 from auth_service.api.resources import UseResources
 from auth_service.api.schemas import EmailRequest, LinkToken, MailAnswer, NewPassword, OldPassword, address
+from auth_service.api.users import CurrentUser
 from auth_service.domain.errors import changed_meanwhile, link_invalid, password_wrong
 from auth_service.domain.links import Purpose, read_link_token
 from auth_service.usecases.ask_for_link import ask_for_link
@@ -13,7 +14,6 @@ from auth_service.usecases.reset_password import reset_password
 from common.errors import Kind
 from common.http.documented import raises
 from common.http.limited import per_address, per_user
-from common.http.permissions import CurrentUser
 
 router = APIRouter(prefix="/password", tags=["passwords"])
 

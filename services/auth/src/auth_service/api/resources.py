@@ -8,6 +8,7 @@ from auth_service.domain.sessions import SessionLimits
 from auth_service.usecases.hashing import Hashing
 from auth_service.usecases.issue_tokens import TokenIssuer
 from auth_service.usecases.presented_tokens import TokenReader
+from auth_service.usecases.see_sessions import SeenSessions
 from auth_service.usecases.signing_keys import SigningKeys
 from common.clock import Clock
 from common.errors import Kind
@@ -27,6 +28,7 @@ class Resources:
     presented: TokenReader
     macs: Macs
     session_limits: SessionLimits
+    seen: SeenSessions
     new_id: NewId
     clock: Clock
 

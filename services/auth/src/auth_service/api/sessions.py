@@ -6,13 +6,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from auth_service.api.resources import UseResources
 from auth_service.api.schemas import DeviceLabel
+from auth_service.api.users import CurrentUser
 from auth_service.domain.errors import session_not_found
 from auth_service.storage.session_list import SessionRow, list_sessions, read_session, rename_session
 from auth_service.usecases.end_sessions import end_sessions
 from common.errors import Kind
 from common.http.documented import raises
 from common.http.merge_patch import MergePatch, patched
-from common.http.permissions import CurrentUser
 from common.http.timestamps import Timestamp
 
 router = APIRouter(prefix="/sessions", tags=["sessions"])

@@ -8,12 +8,12 @@ from auth_service.api.devices import CurrentDevice
 from auth_service.api.limits import STEP_UP
 from auth_service.api.resources import UseResources
 from auth_service.api.schemas import OldPassword
+from auth_service.api.users import CurrentUser
 from auth_service.domain.errors import password_wrong, session_ended
 from auth_service.usecases.step_up import StepUpRefusal, step_up
 from common.errors import Kind
 from common.http.documented import raises
 from common.http.limited import per_user
-from common.http.permissions import CurrentUser
 
 router = APIRouter(tags=["sessions"])
 

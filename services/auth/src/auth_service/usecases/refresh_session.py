@@ -4,7 +4,7 @@ from enum import StrEnum
 from auth_service.domain.refresh_tokens import Presented, RefreshToken, classified
 from auth_service.domain.sessions import Device, SessionLimits
 from auth_service.storage.audit import audit
-from auth_service.storage.sessions import SessionState, advance_session, read_session_state
+from auth_service.storage.session_states import SessionState, advance_session, read_session_state
 from auth_service.usecases.end_sessions import end_sessions
 from auth_service.usecases.start_session import SessionGrant
 from common.ids import NewId
@@ -29,9 +29,9 @@ async def refresh_session(
     new_id: NewId,
 ) -> SessionGrant | RefreshRefusal:
     """The successor, the same for everybody who presents this token; an older token ends the session."""
-    async with database.transaction(as_user=token.user_id) as tx:
+    async with database.read_transaction(as_user=token.user_id) as connection:
         state = await advance_session(
-            tx,
+            connection,
             user_id=token.user_id,
             session_id=token.session_id,
             counter=token.counter,
@@ -41,17 +41,19 @@ async def refresh_session(
         )
         if state is not None:
             return _granted(token, state)
-        state = await read_session_state(tx, user_id=token.user_id, session_id=token.session_id)
-        if state is None or not state.is_active or not state.user_is_active or state.expires_at <= now:
-            return RefreshRefusal.ENDED
-        match classified(presented=token.counter, current=state.refresh_counter):
-            case Presented.PREDECESSOR:
-                return _granted(token, state)
-            case Presented.STALE:
+        state = await read_session_state(connection, user_id=token.user_id, session_id=token.session_id)
+    if state is None or not state.is_active or not state.user_is_active or state.expires_at <= now:
+        return RefreshRefusal.ENDED
+    match classified(presented=token.counter, current=state.refresh_counter):
+        case Presented.PREDECESSOR:
+            return _granted(token, state)
+        case Presented.STALE:
+            # counters only grow: what is stale now stays so, whatever happened since it was read
+            async with database.transaction(as_user=token.user_id) as tx:
                 await _end_for_reuse(tx, token, state, device=device, now=now, new_id=new_id)
-                return RefreshRefusal.REUSED
-            case Presented.CURRENT | Presented.AHEAD:
-                return RefreshRefusal.UNKNOWN
+            return RefreshRefusal.REUSED
+        case Presented.CURRENT | Presented.AHEAD:
+            return RefreshRefusal.UNKNOWN
 
 
 def _granted(token: RefreshToken, state: SessionState) -> SessionGrant:

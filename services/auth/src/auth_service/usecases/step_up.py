@@ -5,7 +5,7 @@ from uuid import UUID
 from auth_service.domain.refresh_tokens import RefreshToken
 from auth_service.domain.sessions import Device
 from auth_service.storage.audit import audit
-from auth_service.storage.sessions import prove_again
+from auth_service.storage.session_states import prove_again
 from auth_service.storage.users import read_password_hash
 from auth_service.usecases.hashing import Hashing
 from auth_service.usecases.start_session import SessionGrant
