@@ -14,3 +14,5 @@ EMAIL_CONFIRM = Limit("email_confirm", requests=20, seconds=60)
 OAUTH_TOKEN = Limit("oauth_token", requests=120, seconds=60)
 OAUTH_REVOKE = Limit("oauth_revoke", requests=60, seconds=60)
 OAUTH_INTROSPECT = Limit("oauth_introspect", requests=1200, seconds=60)
+MAILBOX = Limit("mailbox", requests=10, seconds=3600)
+"""Mails that anybody may have sent to one mailbox."""

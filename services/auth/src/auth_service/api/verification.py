@@ -1,6 +1,7 @@
 from fastapi import APIRouter, Response
 
 from auth_service.api.limits import RESEND
+from auth_service.api.mailboxes import CountMailTo
 from auth_service.api.resources import UseResources
 from auth_service.api.schemas import EmailRequest, LinkRequest, MailAnswer, address
 from auth_service.domain.errors import link_invalid
@@ -32,7 +33,9 @@ async def post_verify_email(body: LinkRequest, resources: UseResources) -> Respo
     summary="Send the verification mail once more",
     dependencies=[per_address(RESEND)],
 )
-async def post_resend(body: EmailRequest, resources: UseResources) -> MailAnswer:
+async def post_resend(body: EmailRequest, resources: UseResources, count_mail_to: CountMailTo) -> MailAnswer:
     """The answer is the same whether or not there is such an account, and whether it needs the mail."""
-    await ask_for_link(resources.database, address(body.email), Mail.VERIFY_EMAIL, new_id=resources.new_id)
+    email = address(body.email)
+    await count_mail_to(email)
+    await ask_for_link(resources.database, email, Mail.VERIFY_EMAIL, new_id=resources.new_id)
     return MailAnswer()
