@@ -8,6 +8,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.registry import Collector
 
+import auth_service
 import common
 from tests.support.repository import ROOT
 
@@ -27,8 +28,9 @@ This page is written by `python -m tests.support.metrics_page`; a test compares 
 
 
 def page() -> str:
-    for module in walk_packages(common.__path__, "common."):
-        import_module(module.name)
+    for package in (common, auth_service):
+        for module in walk_packages(package.__path__, f"{package.__name__}."):
+            import_module(module.name)
     rows = sorted(set(_rows()))
     return _HEAD + "".join(f"| {' | '.join(row)} |\n" for row in rows)
 

@@ -7,6 +7,7 @@ import structlog
 
 from auth_service.domain.key_rotation import Rotation
 from auth_service.settings import AuthWorkerSettings
+from auth_service.usecases.clean_up import ask_for_clean_up
 from auth_service.usecases.rotate_signing_keys import rotate_signing_keys
 from common.housekeeping.loop import Task
 from common.ids import new_id
@@ -24,4 +25,9 @@ def auth_tasks(settings: AuthWorkerSettings) -> Sequence[Task]:
             _log.info("signing_keys.changed", kid=step.kid, state=step.state.value)
         return False
 
-    return (Task("signing_keys", rotate),)
+    return (Task("signing_keys", rotate), Task("clean_up", _clean_up))
+
+
+async def _clean_up(tx: Transaction, _: datetime) -> bool:
+    await ask_for_clean_up(tx)
+    return False

@@ -44,10 +44,20 @@ class SigningSettings(BaseModel):
         return timedelta(days=self.rotate_days)
 
 
+class CleanUpSettings(BaseModel):
+    kept_days: PositiveInt = 7
+    """Sessions that ended and links of mails that expired are kept so long."""
+
+    @property
+    def kept(self) -> timedelta:
+        return timedelta(days=self.kept_days)
+
+
 class AuthWorkerSettings(WorkerSettings):
     keys: KeysSettings
     mail: MailSettings
     signing: SigningSettings = Field(default_factory=SigningSettings)
+    clean_up: CleanUpSettings = Field(default_factory=CleanUpSettings)
 
     @model_validator(mode="after")
     def _mails_are_not_for_everybody_to_read(self) -> Self:

@@ -7,6 +7,7 @@ from auth_service.settings import AuthWorkerSettings
 from auth_service.storage.constraints import CONSTRAINTS
 from auth_service.storage.tables import HEAD, SCHEMA
 from auth_service.usecases.address_mail import Links
+from auth_service.usecases.clean_up import CleanUp
 from auth_service.usecases.send_mail import MailOffice
 from auth_service.usecases.write_mail import Letters
 from common.clock import utc_now
@@ -30,7 +31,7 @@ def job_kinds(base: Foundation, settings: AuthWorkerSettings) -> Sequence[JobKin
         transport=Mailer(settings.mail.server),
         clock=utc_now,
     )
-    return (office.kind(),)
+    return (office.kind(), CleanUp(base.database, kept=settings.clean_up.kept).kind())
 
 
 WORKER = Worker(

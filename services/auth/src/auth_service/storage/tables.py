@@ -93,6 +93,9 @@ sa.Table(
         postgresql_where=sa.text("is_active"),
     ),
     sa.Index("authentication_sessions_expires_at_idx", "expires_at"),
+    sa.Index(
+        "authentication_sessions_revoked_at_idx", "revoked_at", postgresql_where=sa.text("not is_active")
+    ),
 )
 
 sa.Table(
