@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from bench._report import median, report
 from bench._servers import servers, superuser, worker_database
 from common.contracts.auth import UserRegistered
-from common.contracts.envelope import Event
+from common.contracts.envelope import Event, stem
 from common.messaging import inbox, kafka
 from common.messaging.consumer import Consumer
 from common.messaging.handlers import Handlers
@@ -27,7 +27,7 @@ EVENTS = 6_000
 FETCH = 500
 ROUNDS = 5
 SERVICE = "profile"
-BY_TYPE = {UserRegistered.event_type: UserRegistered}
+BY_STEM = {stem(UserRegistered): UserRegistered}
 
 _ONE = sa.text(
     "INSERT INTO profiles (user_id, full_name, timezone, language) VALUES (:id, :name, :zone, :language)"
@@ -99,7 +99,7 @@ async def straight_line(database: Database, settings: KafkaSettings, topic: str,
 
 
 async def _one_batch(database: Database, name: str, records: list[ConsumerRecord], effect: Effect) -> None:
-    events: list[Registered] = [parse_event(record, BY_TYPE) for record in records]
+    events: list[Registered] = [parse_event(record, BY_STEM) for record in records]
     async with database.transaction(as_user=Context.SYSTEM) as tx:
         fresh = await inbox.claim(tx, consumer=name, event_ids=[event.id for event in events])
         await tx.execute(_SEEN, {"consumer": name, "most": 1_000})

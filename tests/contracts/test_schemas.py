@@ -4,7 +4,7 @@ import pytest
 from jsonschema_rs import validator_for
 
 from common.contracts import export
-from common.contracts.catalogue import BY_TYPE, PAYLOADS
+from common.contracts.catalogue import BY_STEM, PAYLOADS
 from common.contracts.envelope import Payload, stem
 from common.contracts.examples import BY_PAYLOAD
 from common.messaging.headers import encode
@@ -57,7 +57,7 @@ class TestExamples:
 
 class TestCatalogue:
     def test_has_one_payload_for_each_type(self):
-        assert len(BY_TYPE) == len(PAYLOADS)
+        assert len(BY_STEM) == len(PAYLOADS)
 
     @each_payload
     def test_names_types_in_the_past_tense_of_an_aggregate(self, payload):

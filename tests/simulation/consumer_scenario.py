@@ -130,7 +130,7 @@ class ConsumerScenario:
                 drain_after=timedelta(seconds=0.5),
             )
             intake = Intake(
-                delivery, SETTINGS, by_type=handlers.payload_types, prefix="", chance=process.random.random
+                delivery, SETTINGS, by_stem=handlers.payload_types, prefix="", chance=process.random.random
             )
             consumer = ModelConsumer(group, network, process, intake.handover)
             async with asyncio.TaskGroup() as tasks:

@@ -56,11 +56,11 @@ class ParkingScenario:
             flow = Flow(offsets, most_in_flight=100)
             lane = Lane(delivery, offsets, flow, SETTINGS.lane, chance=process.random.random)
             await asyncio.sleep(process.random.random() * 0.05)
-            by_type = delivery.handlers.payload_types
+            by_stem = delivery.handlers.payload_types
             for offset, (_, _, _, record) in enumerate(events()[:VERSIONS]):
                 offsets.begin(_TP, offset)
                 stored = Stored(TOPIC, 0, offset, *record)
-                message = read(stored, by_type, tp=_TP, topic=TOPIC, epoch=0)
+                message = read(stored, by_stem, tp=_TP, topic=TOPIC, epoch=0)
                 assert message is not None
                 lane.add(message)
             running = asyncio.create_task(lane.run())

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from aiokafka import TopicPartition
 
-from common.contracts.catalogue import BY_TYPE
+from common.contracts.catalogue import BY_STEM
 from common.messaging.headers import encode
 from common.messaging.messages import Message, read
 from common.messaging.replay import StoredRecord
@@ -37,6 +37,6 @@ def message(
     epoch: int = 0,
 ) -> Message:
     told = record(offset, key=key, version=version, trace=trace)
-    made = read(told, BY_TYPE, tp=TP, topic=TP.topic, epoch=epoch)
+    made = read(told, BY_STEM, tp=TP, topic=TP.topic, epoch=epoch)
     assert made is not None
     return made

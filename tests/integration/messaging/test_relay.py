@@ -80,7 +80,7 @@ class TestRelay:
             await eventually(lambda: is_empty(superuser))
 
         (message,) = await streams.consume_all(USERS)
-        assert headers.parse_event(message, {"user.registered": UserRegistered}) == event
+        assert headers.parse_event(message, {"user.registered.v1": UserRegistered}) == event
 
     async def test_outlives_a_database_that_takes_too_long(
         self,

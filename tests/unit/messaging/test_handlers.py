@@ -22,13 +22,26 @@ class TestHandlers:
         handlers.batch(SessionRevoked, nothing)
 
         assert handlers.topics == (SESSIONS, USERS)
-        assert set(handlers.payload_types) == {"user.registered", "session.revoked"}
+        assert set(handlers.payload_types) == {"user.registered.v1", "session.revoked.v1"}
 
     def test_refuse_a_topic_that_the_service_may_not_read(self):
         with pytest.raises(ValueError, match=r"does not listen to profile\.profile\.v1"):
             Handlers("chat").each(ProfileCreated, nothing)
 
-    def test_refuse_a_second_handler_of_a_type(self):
+    def test_take_two_versions_of_a_type_each_with_its_handler(self):
+        class UserRegisteredAnew(UserRegistered):
+            event_version = 2
+
+        handlers = Handlers("profile")
+        handlers.each(UserRegistered, nothing)
+        handlers.each(UserRegisteredAnew, nothing)
+
+        assert handlers.payload_types == {
+            "user.registered.v1": UserRegistered,
+            "user.registered.v2": UserRegisteredAnew,
+        }
+
+    def test_refuse_a_second_handler_of_a_version(self):
         handlers = Handlers("chat")
         handlers.each(UserRegistered, nothing)
 

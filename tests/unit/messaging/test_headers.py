@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from common.contracts.catalogue import BY_TYPE
+from common.contracts.auth import UserRegistered
+from common.contracts.catalogue import BY_STEM
 from common.messaging.headers import UndecodableError, encode, id_of, parse_event, readable_key, type_of
 from tests.support.factories import one_of_each, user_registered
 
@@ -57,7 +58,7 @@ class TestParseEvent:
         headers = [(name, value.encode()) for name, value in encode(event, trace=TRACE).items()]
         record = Record(headers, event.data.model_dump_json().encode(), key=event.key.encode())
 
-        parsed = parse_event(record, BY_TYPE)
+        parsed = parse_event(record, BY_STEM)
 
         assert (parsed.id, parsed.key, parsed.data, parsed.time, parsed.user_id) == (
             *(event.id, event.key, event.data, event.time, event.user_id),
@@ -68,10 +69,21 @@ class TestParseEvent:
         record = Sent().record()
         record.value = json.dumps({**json.loads(record.value or b""), "shoe_size": 43}).encode()
 
-        assert parse_event(record, BY_TYPE).data == EVENT.data
+        assert parse_event(record, BY_STEM).data == EVENT.data
+
+    def test_takes_an_event_without_a_schema_for_the_first_version(self):
+        assert parse_event(Sent({"ce_dataschema": None}).record(), BY_STEM).data == EVENT.data
+
+    def test_takes_the_version_that_the_schema_names(self):
+        class Anew(UserRegistered):
+            event_version = 2
+
+        record = Sent({"ce_dataschema": b"urn:quartet:schema:user.registered.v2"}).record()
+
+        assert isinstance(parse_event(record, {**BY_STEM, "user.registered.v2": Anew}).data, Anew)
 
     def test_takes_the_records_time_when_the_event_has_none(self):
-        parsed = parse_event(Sent({"ce_time": None}).record(), BY_TYPE)
+        parsed = parse_event(Sent({"ce_time": None}).record(), BY_STEM)
 
         assert parsed.time == datetime.fromtimestamp(1_795_000_000, UTC)
 
@@ -80,7 +92,7 @@ class TestParseEvent:
         record.timestamp = -(2**62)
 
         with pytest.raises(UndecodableError):
-            parse_event(record, BY_TYPE)
+            parse_event(record, BY_STEM)
 
     @pytest.mark.parametrize(
         ("name", "value"),
@@ -91,6 +103,9 @@ class TestParseEvent:
             ("ce_type", None),
             ("ce_type", b"\xff"),
             ("ce_type", b"user.unheard_of"),
+            ("ce_dataschema", b"urn:quartet:schema:user.registered.v99"),
+            ("ce_dataschema", b"urn:quartet:schema:user.registered"),
+            ("ce_dataschema", b"\xff"),
             ("ce_specversion", b"2.0"),
             ("ce_specversion", None),
             ("ce_time", b"yesterday"),
@@ -102,7 +117,7 @@ class TestParseEvent:
     )
     def test_says_which_header_it_cannot_read(self, name, value):
         with pytest.raises(UndecodableError, match=name):
-            parse_event(Sent({name: value}).record(), BY_TYPE)
+            parse_event(Sent({name: value}).record(), BY_STEM)
 
     @pytest.mark.parametrize("value", [None, b"", b"\xff\xfe", b"[]", b'{"version": "hunter2"}', b"nul\x00"])
     def test_never_repeats_what_the_payload_says(self, value):
@@ -110,7 +125,7 @@ class TestParseEvent:
         record.value = value
 
         with pytest.raises(UndecodableError) as raised:
-            parse_event(record, BY_TYPE)
+            parse_event(record, BY_STEM)
 
         assert "hunter2" not in str(raised.value)
         assert "\n" not in str(raised.value)
@@ -122,7 +137,7 @@ class TestParseEvent:
 
         assert readable_key(record) is None
         with pytest.raises(UndecodableError, match="key"):
-            parse_event(record, BY_TYPE)
+            parse_event(record, BY_STEM)
 
 
 class TestIdOf:

@@ -1,7 +1,7 @@
 import pytest
 from aiokafka import TopicPartition
 
-from common.contracts.catalogue import BY_TYPE
+from common.contracts.catalogue import BY_STEM
 from common.messaging.headers import encode
 from common.messaging.messages import Message, read
 from common.messaging.replay import StoredRecord
@@ -17,7 +17,7 @@ def message(*, traceparent: str | None = None, value: bytes | None = None) -> Me
     headers = [(name, content.encode()) for name, content in encode(event, trace=trace).items()]
     content = event.data.model_dump_json().encode() if value is None else value
     stored = StoredRecord(TP.topic, TP.partition, 0, 0, event.key.encode(), content, headers)
-    made = read(stored, BY_TYPE, tp=TP, topic=TP.topic, epoch=0)
+    made = read(stored, BY_STEM, tp=TP, topic=TP.topic, epoch=0)
     assert made is not None
     return made
 

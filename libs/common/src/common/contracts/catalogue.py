@@ -1,9 +1,9 @@
-"""Every payload, by event type: what consumers parse with and what the schemas are made from."""
+"""Every payload in every version: what consumers parse with and what the schemas are made from."""
 
 from common.contracts.auth import SessionRevoked, UserRegistered
 from common.contracts.calendar import CategoriesCreated
 from common.contracts.chat import LearnerCreated
-from common.contracts.envelope import Payload
+from common.contracts.envelope import Payload, stem
 from common.contracts.profile import ProfileCreated
 
 PAYLOADS: tuple[type[Payload], ...] = (
@@ -14,4 +14,4 @@ PAYLOADS: tuple[type[Payload], ...] = (
     LearnerCreated,
 )
 
-BY_TYPE: dict[str, type[Payload]] = {payload.event_type: payload for payload in PAYLOADS}
+BY_STEM: dict[str, type[Payload]] = {stem(payload): payload for payload in PAYLOADS}

@@ -52,3 +52,8 @@ class Event(Generic[PayloadT_co]):
     @property
     def type(self) -> str:
         return self.data.event_type
+
+    @property
+    def stem(self) -> str:
+        """Type and version: two versions of a type are two payloads, each with its handler."""
+        return stem(type(self.data))

@@ -79,7 +79,7 @@ class Consumer:
             database, handlers, consumer=name, drain_after=timedelta(seconds=self._settings.drain_seconds)
         )
         self._intake = Intake(
-            self.delivery, self._settings.intake, by_type=handlers.payload_types, prefix=kafka.installation
+            self.delivery, self._settings.intake, by_stem=handlers.payload_types, prefix=kafka.installation
         )
         self._figures = Figures(self._intake.offsets, prefix=kafka.installation)
         tolerate_any_header_name()

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from common.contracts.envelope import Event, Payload
+from common.contracts.envelope import Event, Payload, stem
 from common.contracts.topics import Topic, heard_by
 from common.postgres.engine import Transaction
 
@@ -26,7 +26,7 @@ class Handlers:
 
     def __init__(self, service: str) -> None:
         self.service = service
-        self._by_type: dict[str, Handler] = {}
+        self._by_stem: dict[str, Handler] = {}
 
     def each(self, payload_type: type[P], handler: Each[P]) -> None:
         """Called for one event at a time, as the event's user, who must be named in it."""
@@ -36,17 +36,18 @@ class Handlers:
         """Called with all events of the type that a batch holds, as system."""
         self._add(Handler(payload_type, batch=handler))
 
-    def of(self, event_type: str) -> Handler:
-        return self._by_type[event_type]
+    def of(self, stem: str) -> Handler:
+        return self._by_stem[stem]
 
     @property
     def payload_types(self) -> dict[str, type[Payload]]:
-        return {name: handler.payload_type for name, handler in self._by_type.items()}
+        """By type and version, which a message names."""
+        return {name: handler.payload_type for name, handler in self._by_stem.items()}
 
     @property
     def topics(self) -> tuple[Topic, ...]:
         topics = {
-            handler.payload_type.topic.name: handler.payload_type.topic for handler in self._by_type.values()
+            handler.payload_type.topic.name: handler.payload_type.topic for handler in self._by_stem.values()
         }
         return tuple(topics[name] for name in sorted(topics))
 
@@ -56,6 +57,7 @@ class Handlers:
             raise ValueError(
                 f"{self.service} does not listen to {payload_type.topic.name}: see contracts/topics.py"
             )
-        if payload_type.event_type in self._by_type:
-            raise ValueError(f"{payload_type.event_type} has a handler already")
-        self._by_type[payload_type.event_type] = handler
+        name = stem(payload_type)
+        if name in self._by_stem:
+            raise ValueError(f"{name} has a handler already")
+        self._by_stem[name] = handler

@@ -62,16 +62,16 @@ def encode(event: Event[Payload], *, trace: Mapping[str, str]) -> dict[str, str]
     return headers
 
 
-def parse_event(record: Record, by_type: Mapping[str, type[Payload]]) -> Event[Any]:
+def parse_event(record: Record, by_stem: Mapping[str, type[Payload]]) -> Event[Any]:
     """Reads tolerantly: fields that this version does not know are left out."""
     headers = dict(record.headers)
     if not _text(headers, "ce_specversion").startswith("1."):
         raise UndecodableError("ce_specversion is not 1.x")
     if not _text(headers, "content-type", CONTENT_TYPE).startswith(CONTENT_TYPE):
         raise UndecodableError("content-type is not application/json")
-    payload_type = by_type.get(_text(headers, "ce_type"))
+    payload_type = by_stem.get(f"{_text(headers, 'ce_type')}.v{_version(headers)}")
     if payload_type is None:
-        raise UndecodableError("ce_type is not a type that is known here")
+        raise UndecodableError("ce_type and ce_dataschema are no type and version that are known here")
     key = readable_key(record)
     if key is None:
         raise UndecodableError("the key is missing, too long or no text")
@@ -83,6 +83,15 @@ def parse_event(record: Record, by_type: Mapping[str, type[Payload]]) -> Event[A
         user_id=_id(headers, "ce_userid") if "ce_userid" in headers else None,
         trace={name: _text(headers, name) for name in TRACE_HEADERS if name in headers},
     )
+
+
+def _version(headers: Mapping[str, bytes | None]) -> str:
+    """Of the payload: an event without a schema is of the first."""
+    named = _text(headers, "ce_dataschema", "v1")
+    version = named.rpartition("v")[2]
+    if not version.isascii() or not version.isdigit():
+        raise UndecodableError("ce_dataschema names no version")
+    return version
 
 
 def type_of(record: Record) -> str | None:

@@ -46,12 +46,12 @@ class Intake:
         delivery: Delivery,
         settings: IntakeSettings,
         *,
-        by_type: Mapping[str, type[Payload]],
+        by_stem: Mapping[str, type[Payload]],
         prefix: str,
         chance: Chance = random.random,
     ) -> None:
         self._settings = settings
-        self._by_type = by_type
+        self._by_stem = by_stem
         self._prefix = prefix
         self._chance = chance
         self._consumer: AIOKafkaConsumer | None = None
@@ -120,7 +120,7 @@ class Intake:
             unwanted: list[int] = []
             for record in records:
                 self.offsets.begin(tp, record.offset)
-                message = read(record, self._by_type, tp=tp, topic=topic, epoch=epoch)
+                message = read(record, self._by_stem, tp=tp, topic=topic, epoch=epoch)
                 if message is None:
                     unwanted.append(record.offset)
                 else:

@@ -41,15 +41,19 @@ class Message:
 
 
 def read(
-    record: Record, by_type: Mapping[str, type[Payload]], *, tp: TopicPartition, topic: str, epoch: int
+    record: Record, by_stem: Mapping[str, type[Payload]], *, tp: TopicPartition, topic: str, epoch: int
 ) -> Message | None:
-    """None for a type that nobody here wants; whatever cannot be read is a message with a fault."""
+    """None for a type that nobody here wants; whatever cannot be read is a message with a fault.
+
+    A version of a wanted type that is not known is such a fault: it waits for the release that knows it.
+    """
     event_type = type_of(record)
-    if event_type is not None and event_type not in by_type:
-        return None
     try:
-        event = parse_event(record, by_type)
+        event = parse_event(record, by_stem)
     except UndecodableError as fault:
+        wanted = {payload.event_type for payload in by_stem.values()}
+        if event_type is not None and event_type not in wanted:
+            return None
         key, event_id = readable_key(record), id_of(record)
         return Message(tp, record.offset, topic, key, event_id, event_type, None, fault, record, epoch)
     return Message(tp, record.offset, topic, event.key, event.id, event_type, event, None, record, epoch)

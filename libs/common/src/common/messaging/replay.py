@@ -166,8 +166,8 @@ class Replay:
             headers=headers,
         )
         tp = TopicPartition(topic, stored.partition)
-        by_type = self._delivery.handlers.payload_types
-        message = read(record, by_type, tp=tp, topic=topic, epoch=0)
+        by_stem = self._delivery.handlers.payload_types
+        message = read(record, by_stem, tp=tp, topic=topic, epoch=0)
         if message is None:  # of a type that this version does not want any more
             return
         if message.fault is not None:
