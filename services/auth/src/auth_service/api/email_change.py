@@ -2,6 +2,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from auth_service.api.limits import EMAIL_CHANGE, EMAIL_CONFIRM
+from auth_service.api.mailboxes import CountMailTo
 from auth_service.api.resources import UseResources
 from auth_service.api.schemas import Email, LinkRequest, MailAnswer, OldPassword, address
 from auth_service.api.users import CurrentUser
@@ -32,13 +33,15 @@ class ChangeEmailRequest(BaseModel):
 @raises(Kind.FORBIDDEN, "password.wrong")
 @raises(Kind.UNAVAILABLE, "auth.busy")
 async def post_email_change(
-    body: ChangeEmailRequest, user: CurrentUser, resources: UseResources
+    body: ChangeEmailRequest, user: CurrentUser, resources: UseResources, count_mail_to: CountMailTo
 ) -> MailAnswer:
     """Nothing changes before the link in the mail to the new address is used."""
+    email = address(body.new_email)
+    await count_mail_to(email)
     asked = await ask_for_email_change(
         resources.database,
         resources.hashing,
-        address(body.new_email),
+        email,
         user_id=user.user_id,
         password=body.password,
         now=resources.clock(),

@@ -2,6 +2,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict
 
 from auth_service.api.limits import PASSWORD_CHANGE, PASSWORD_CONFIRM, PASSWORD_RESET
+from auth_service.api.mailboxes import CountMailTo
 from auth_service.api.resources import UseResources
 from auth_service.api.schemas import EmailRequest, LinkToken, MailAnswer, NewPassword, OldPassword, address
 from auth_service.api.users import CurrentUser
@@ -68,9 +69,11 @@ async def post_change(body: ChangePasswordRequest, user: CurrentUser, resources:
     summary="Ask for a mail to set a new password",
     dependencies=[per_address(PASSWORD_RESET)],
 )
-async def post_reset(body: EmailRequest, resources: UseResources) -> MailAnswer:
+async def post_reset(body: EmailRequest, resources: UseResources, count_mail_to: CountMailTo) -> MailAnswer:
     """The answer is the same whether or not there is such an account."""
-    await ask_for_link(resources.database, address(body.email), Mail.RESET_PASSWORD, new_id=resources.new_id)
+    email = address(body.email)
+    await count_mail_to(email)
+    await ask_for_link(resources.database, email, Mail.RESET_PASSWORD, new_id=resources.new_id)
     return MailAnswer()
 
 
