@@ -6,8 +6,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import sqlalchemy as sa
-
 from common.contracts.envelope import Event
 from common.errors import Kind, QuartetError
 from common.messaging import inbox, parking
@@ -16,10 +14,9 @@ from common.messaging.handlers import Handlers
 from common.messaging.messages import Message
 from common.messaging.metrics import CONSUMED
 from common.messaging.traces import processed, processed_together
-from common.postgres.context import Context, role_name
+from common.postgres.becoming import become
+from common.postgres.context import Context
 from common.postgres.engine import Database, Transaction
-
-_BECOME = sa.text("SELECT set_config('role', :role, true), set_config('app.user_id', :user_id, true)")
 
 
 class Delivery:
@@ -90,10 +87,10 @@ class Delivery:
         groups: dict[str, list[Event[Any]]] = {}
         type_of_key: dict[str, str] = {}
         for event in events:
-            if type_of_key.setdefault(event.key, event.type) != event.type:
+            if type_of_key.setdefault(event.key, event.stem) != event.stem:
                 await self._handle_groups(tx, groups)
-                groups, type_of_key = {}, {event.key: event.type}
-            groups.setdefault(event.type, []).append(event)
+                groups, type_of_key = {}, {event.key: event.stem}
+            groups.setdefault(event.stem, []).append(event)
         await self._handle_groups(tx, groups)
 
     async def _claim(self, tx: Transaction, messages: Sequence[Message]) -> set[UUID]:
@@ -102,8 +99,8 @@ class Delivery:
         )
 
     async def _handle_groups(self, tx: Transaction, groups: dict[str, list[Event[Any]]]) -> None:
-        for event_type, events in groups.items():
-            handler = self.handlers.of(event_type)
+        for name, events in groups.items():
+            handler = self.handlers.of(name)
             if handler.batch is not None:
                 with processed_together(events):
                     await handler.batch(tx, events)
@@ -118,16 +115,11 @@ class Delivery:
                     "event.without_user", f"{event.type} names no user to handle it as.", kind=Kind.MALFORMED
                 )
             if event.user_id != current:
-                await _become(tx, role_name(service, event.user_id), str(event.user_id))
+                await become(tx, service, event.user_id)
                 current = event.user_id
             with processed(event):
                 await handler(tx, event)
-        await _become(tx, role_name(service, Context.SYSTEM), "")
-
-
-async def _become(tx: Transaction, role: str, user_id: str) -> None:
-    """SET LOCAL ROLE and the user in one round trip; what a login may become is its membership."""
-    await tx.execute(_BECOME, {"role": role, "user_id": user_id})
+        await become(tx, service, Context.SYSTEM)
 
 
 def _count(results: dict[tuple[str, int, str], int]) -> None:
