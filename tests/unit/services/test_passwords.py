@@ -1,9 +1,11 @@
 import asyncio
 import threading
 
+import argon2
+import bcrypt
 import pytest
 
-from auth_service.domain.passwords import HashingCost, Passwords
+from auth_service.domain.passwords import Checked, HashingCost, Passwords
 from auth_service.usecases.hashing import Hashing
 from common.errors import Kind, QuartetError
 
@@ -28,6 +30,64 @@ class TestPasswords:
     @pytest.mark.parametrize("stored", [None, "", "not a hash", "$argon2id$broken"])
     def test_of_nobody_match_nothing(self, stored: str | None):
         assert not Passwords(CHEAP).matches("nobody has this password", stored)
+
+
+def bcrypted(password: bytes, prefix: bytes = b"2b") -> str:
+    return bcrypt.hashpw(password, bcrypt.gensalt(4, prefix=prefix)).decode()
+
+
+class TestAHashOfAnOlderSystem:
+    @pytest.mark.parametrize("prefix", [b"2a", b"2b"])
+    def test_fits_and_is_made_anew(self, prefix: bytes):
+        passwords = Passwords(CHEAP)
+
+        checked = passwords.check("correct horse battery", bcrypted(b"correct horse battery", prefix))
+
+        assert checked.right
+        assert passwords.matches("correct horse battery", checked.renewed)
+        assert checked.renewed is not None
+        assert checked.renewed.startswith("$argon2id$")
+
+    def test_that_does_not_fit_is_not_made_anew(self):
+        assert Passwords(CHEAP).check("wrong horse", bcrypted(b"correct horse battery")) == Checked(
+            right=False
+        )
+
+    def test_was_made_of_the_first_72_bytes_as_they_were_typed(self):
+        passwords = Passwords(CHEAP)
+        stored = bcrypted("é".encode() + b"x" * 70)
+
+        assert passwords.matches("é" + "x" * 70, stored)
+        assert passwords.matches("é" + "x" * 70 + "and more", stored)
+        assert not passwords.matches("é" + "x" * 69, stored)
+
+    def test_of_all_the_password_is_made_anew_once_it_was_right(self):
+        passwords = Passwords(CHEAP)
+        renewed = passwords.check("x" * 72 + "and more", bcrypted(b"x" * 72)).renewed
+
+        assert not passwords.matches("x" * 72, renewed)
+
+
+class TestTheCost:
+    def test_of_an_older_hash_is_raised_when_it_is_used(self):
+        older, newer = Passwords(CHEAP), Passwords(HashingCost(memory_kib=128, passes=1))
+
+        renewed = newer.check("correct horse battery", older.hash("correct horse battery")).renewed
+
+        assert renewed is not None
+        assert argon2.extract_parameters(renewed).memory_cost == 128
+        assert newer.check("correct horse battery", renewed) == Checked(right=True)
+
+    @pytest.mark.parametrize("asked", ["m=4194304,t=1,p=1", "m=131072,t=1000,p=1", "m=64,t=1,p=255"])
+    def test_that_a_stored_hash_may_ask_for_is_bounded(self, asked: str):
+        stored = Passwords(CHEAP).hash("correct horse battery").replace("m=64,t=1,p=1", asked)
+
+        assert not Passwords(CHEAP).matches("correct horse battery", stored)
+
+    def test_of_a_bcrypt_hash_is_bounded_too(self):
+        stored = bcrypted(b"correct horse battery").replace("$04$", "$31$")
+
+        assert not Passwords(CHEAP).matches("correct horse battery", stored)
 
 
 class Blocked(Passwords):

@@ -17,8 +17,10 @@ from auth_service.api import (
     verification,
 )
 from auth_service.api.resources import Resources
+from auth_service.domain.common_passwords import common_passwords
 from auth_service.domain.macs import Macs
-from auth_service.domain.passwords import HashingCost, Passwords
+from auth_service.domain.password_rules import PasswordRules
+from auth_service.domain.passwords import Passwords
 from auth_service.settings import AuthApiSettings
 from auth_service.storage.constraints import CONSTRAINTS
 from auth_service.storage.tables import HEAD
@@ -40,9 +42,10 @@ async def resources(base: Foundation, settings: AuthApiSettings) -> AsyncGenerat
     macs = Macs(settings.keys.ring(settings.environment), active=settings.keys.active)
     signing_keys = SigningKeys(base.database, cipher)
     hashing = Hashing(
-        Passwords(HashingCost()), at_once=settings.hashing.at_once, waiting=settings.hashing.waiting
+        Passwords(settings.hashing.cost), at_once=settings.hashing.at_once, waiting=settings.hashing.waiting
     )
     seen = SeenSessions(base.database, clock=utc_now)
+    common_passwords()  # read now: the first who registers shall not wait for it
     try:
         async with seen.written():
             yield Resources(
@@ -61,6 +64,7 @@ async def resources(base: Foundation, settings: AuthApiSettings) -> AsyncGenerat
                 macs=macs,
                 session_limits=settings.sessions.limits,
                 seen=seen,
+                password_rules=PasswordRules(settings.passwords.fewest_characters),
                 new_id=new_id,
                 clock=utc_now,
             )

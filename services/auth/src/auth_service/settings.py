@@ -3,6 +3,7 @@ from typing import Self
 
 from pydantic import BaseModel, Field, PositiveInt, model_validator
 
+from auth_service.domain.passwords import FEWEST_CHARACTERS, HashingCost
 from auth_service.domain.sessions import SessionLimits
 from auth_service.mail_settings import MailSettings
 from common.crypto import KeysSettings
@@ -10,8 +11,21 @@ from common.settings import ApiSettings, WorkerSettings
 
 
 class HashingSettings(BaseModel):
-    at_once: PositiveInt = 2
-    waiting: PositiveInt = 64
+    at_once: int = Field(default=2, ge=1, le=64)
+    waiting: int = Field(default=64, ge=0, le=10_000)
+    memory_kib: int = Field(default=19_456, ge=7_168, le=131_072)
+    """Of one hash; the least and the most that OWASP's choices and a login's patience leave room for."""
+    passes: int = Field(default=2, ge=1, le=10)
+    lanes: int = Field(default=1, ge=1, le=4)
+
+    @property
+    def cost(self) -> HashingCost:
+        return HashingCost(memory_kib=self.memory_kib, passes=self.passes, lanes=self.lanes)
+
+
+class PasswordSettings(BaseModel):
+    fewest_characters: int = Field(default=FEWEST_CHARACTERS, ge=FEWEST_CHARACTERS, le=64)
+    """NIST asks for 15 where a password is all that is asked for."""
 
 
 class SessionSettings(BaseModel):
@@ -32,6 +46,7 @@ class SessionSettings(BaseModel):
 class AuthApiSettings(ApiSettings):
     keys: KeysSettings
     hashing: HashingSettings = Field(default_factory=HashingSettings)
+    passwords: PasswordSettings = Field(default_factory=PasswordSettings)
     sessions: SessionSettings = Field(default_factory=SessionSettings)
 
 

@@ -26,12 +26,12 @@ def cors(origins: Sequence[str]) -> list[Middleware]:
             allow_credentials="*" not in origins,
             allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=[
-                *("Authorization", "Content-Type", "Idempotency-Key", "X-CSRF-Token", "X-Request-Id"),
-                *("If-Match", "If-None-Match", "Last-Event-ID"),
+                *("Authorization", "Content-Type", "Idempotency-Key", "X-CSRF-Token", "X-Quartet-Device"),
+                *("X-Request-Id", "If-Match", "If-None-Match", "Last-Event-ID"),
             ],
             expose_headers=[
                 *("ETag", "Idempotency-Replayed", "Location", "RateLimit", "RateLimit-Policy"),
-                *("Retry-After", "WWW-Authenticate", "X-Request-Id"),
+                *("Retry-After", "WWW-Authenticate", "X-Quartet-Device", "X-Request-Id"),
             ],
         )
     ]

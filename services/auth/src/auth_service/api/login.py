@@ -3,6 +3,7 @@ from fastapi import APIRouter, Request, Response
 from auth_service.api.answers import token_answer
 from auth_service.api.cookies import refuse_other_sites
 from auth_service.api.devices import CurrentDevice
+from auth_service.api.known_devices import SentDevice, give_device
 from auth_service.api.limits import LOGIN
 from auth_service.api.resources import UseResources
 from auth_service.api.schemas import LoginRequest, TokenAnswer, address
@@ -17,21 +18,26 @@ router = APIRouter(tags=["sessions"])
 
 @router.post("/login", summary="Sign in with e-mail and password", dependencies=[per_address(LOGIN)])
 @raises(Kind.UNAUTHENTICATED, "credentials.wrong")
+@raises(Kind.TOO_MANY, "login.locked")
 @raises(Kind.UNAVAILABLE, "auth.busy", "auth.signing_key_missing")
 async def post_login(
+    *,
     body: LoginRequest,
     request: Request,
     response: Response,
     resources: UseResources,
     device: CurrentDevice,
+    known_device: SentDevice,
 ) -> TokenAnswer:
+    """Who sends `X-Quartet-Device` of an earlier login back is not held up by others' wrong passwords."""
     if body.cookie:
         refuse_other_sites(request)
     now = resources.clock()
     outcome = await log_in(
         resources.database,
         resources.hashing,
-        Credentials(address(body.email), body.password),
+        resources.macs,
+        Credentials(address(body.email), body.password, known_device),
         device=device,
         label=body.device_label,
         limits=resources.session_limits,
@@ -40,5 +46,6 @@ async def post_login(
     )
     if isinstance(outcome, LoginRefusal):
         raise credentials_wrong()
-    issued = await resources.tokens.issue(outcome, now=now)
+    issued = await resources.tokens.issue(outcome.session, now=now)
+    give_device(response, outcome.device, resources, in_cookie=body.cookie)
     return token_answer(response, issued, resources, in_cookie=body.cookie)

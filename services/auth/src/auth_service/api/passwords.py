@@ -47,6 +47,7 @@ async def post_change(body: ChangePasswordRequest, user: CurrentUser, resources:
     refusal = await change_password(
         resources.database,
         resources.hashing,
+        resources.password_rules,
         user_id=user.user_id,
         session_id=user.session_id,
         current=body.current_password,
@@ -91,6 +92,7 @@ async def post_reset_confirm(body: ResetPasswordRequest, resources: UseResources
     if link is None or not await reset_password(
         resources.database,
         resources.hashing,
+        resources.password_rules,
         link,
         new=body.new_password,
         now=resources.clock(),

@@ -20,6 +20,7 @@ async def post_register(
     body: RegisterRequest, resources: UseResources, count_mail_to: CountMailTo
 ) -> MailAnswer:
     """The answer is the same whether or not the address has an account already."""
+    resources.password_rules.require(body.password, about=(body.email, body.full_name), pointer="/password")
     await count_mail_to(address(body.email))
     await register(
         resources.database,

@@ -4,6 +4,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from auth_service.domain.macs import Macs
+from auth_service.domain.password_rules import PasswordRules
 from auth_service.domain.sessions import SessionLimits
 from auth_service.usecases.hashing import Hashing
 from auth_service.usecases.issue_tokens import TokenIssuer
@@ -29,6 +30,7 @@ class Resources:
     macs: Macs
     session_limits: SessionLimits
     seen: SeenSessions
+    password_rules: PasswordRules
     new_id: NewId
     clock: Clock
 

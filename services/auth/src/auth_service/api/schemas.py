@@ -1,11 +1,13 @@
 import zoneinfo
+from collections.abc import Iterable
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from auth_service.domain.email import EmailAddress, parse_email
+from auth_service.domain.password_strength import REASONS, weakness_of
 from auth_service.domain.passwords import FEWEST_CHARACTERS, MOST_CHARACTERS
 from auth_service.usecases.register import Registration
 
@@ -35,6 +37,13 @@ def _written(text: str) -> str:
     return text
 
 
+def _strong(password: str, about: Iterable[str] = ()) -> str:
+    weakness = weakness_of(password, fewest=FEWEST_CHARACTERS, about=about)
+    if weakness is not None:
+        raise PydanticCustomError(weakness.value, "{reason}", {"reason": REASONS[weakness]})
+    return password
+
+
 _storable = AfterValidator(_written)
 Email = Annotated[
     str,
@@ -53,7 +62,9 @@ Password = Annotated[
 ]
 
 NewPassword = Annotated[
-    Password, Field(description="The password from now on. Any characters; its length is what counts.")
+    Password,
+    AfterValidator(_strong),
+    Field(description="The password from now on. Any characters, but nothing that guessers try first."),
 ]
 OldPassword = Annotated[
     str,
@@ -78,12 +89,18 @@ class RegisterRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     email: Email
-    password: Password = Field(description="Any characters; its length is what counts.")
     full_name: FullName | None = Field(default=None, description="What others call the user.")
+    password: Password = Field(description="Any characters, but nothing that guessers try first.")
     timezone: TimeZone = Field(default="UTC", description="A name of the IANA database.")
     language: Language = Field(
         default="en", description="A language, and a region where it matters: `en`, `pt-BR`."
     )
+
+    @field_validator("password")
+    @classmethod
+    def _says_more_than_its_owner(cls, password: str, info: ValidationInfo) -> str:
+        """The fields before it, as far as they can be read: every fault is told at once."""
+        return _strong(password, [info.data[name] for name in ("email", "full_name") if info.data.get(name)])
 
     def registration(self) -> Registration:
         return Registration(

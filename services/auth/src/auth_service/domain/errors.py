@@ -1,4 +1,8 @@
-from common.errors import Kind, QuartetError, unavailable
+from datetime import datetime
+from math import ceil
+
+from auth_service.domain.password_strength import REASONS, Weakness
+from common.errors import Fault, Kind, QuartetError, unavailable
 
 
 def credentials_wrong() -> QuartetError:
@@ -6,6 +10,16 @@ def credentials_wrong() -> QuartetError:
         "credentials.wrong",
         "The e-mail address or the password is wrong.",
         kind=Kind.UNAUTHENTICATED,
+    )
+
+
+def login_locked(until: datetime, *, now: datetime) -> QuartetError:
+    """The same for every address and every password: who waits learns nothing else."""
+    return QuartetError(
+        "login.locked",
+        "Too many wrong passwords came for this address; wait, or sign in on a device that is known.",
+        kind=Kind.TOO_MANY,
+        retry_after_seconds=max(1, ceil((until - now).total_seconds())),
     )
 
 
@@ -59,6 +73,11 @@ def link_invalid() -> QuartetError:
 
 def password_wrong() -> QuartetError:
     return QuartetError("password.wrong", "The current password is wrong.", kind=Kind.FORBIDDEN)
+
+
+def password_refused(weakness: Weakness, pointer: str) -> QuartetError:
+    fault = Fault(pointer, weakness.value, REASONS[weakness])
+    return QuartetError("request.invalid", "The request has one fault.", kind=Kind.INVALID, faults=(fault,))
 
 
 def changed_meanwhile() -> QuartetError:

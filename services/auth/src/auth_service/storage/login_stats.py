@@ -23,3 +23,14 @@ async def count_login(tx: Transaction, *, user_id: UUID, now: datetime) -> None:
         """),
         {"user_id": user_id, "now": now},
     )
+
+
+async def count_failed_login(tx: Transaction, *, user_id: UUID) -> None:
+    """Since the last full login; nothing hangs on it, what locks is counted in login_attempts."""
+    await tx.execute(
+        sa.text("""
+            UPDATE login_stats SET failed_login_attempts = least(failed_login_attempts + 1, 1000000)
+            WHERE user_id = :user_id
+        """),
+        {"user_id": user_id},
+    )

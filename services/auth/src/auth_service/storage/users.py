@@ -47,6 +47,47 @@ async def read_password_hash(tx: Transaction, *, user_id: UUID) -> str | None:
     return found.scalar_one_or_none()
 
 
+async def read_names(tx: Transaction, *, user_id: UUID) -> tuple[str | None, ...]:
+    """What a user's password must not be made of: the address and the full name."""
+    found = await tx.execute(
+        sa.text("SELECT email, full_name FROM users WHERE id = :user_id"), {"user_id": user_id}
+    )
+    row = found.one_or_none()
+    return () if row is None else tuple(row)
+
+
+@dataclass(frozen=True)
+class FoundCredentials:
+    hashed_password: str | None
+    role: str
+    is_verified: bool
+    may_log_in: bool
+    """Neither closed nor locked by an administrator."""
+
+
+async def read_credentials(tx: Transaction, *, user_id: UUID, now: datetime) -> FoundCredentials | None:
+    found = await tx.execute(
+        sa.text("""
+            SELECT u.hashed_password, u.role, u.is_verified,
+                u.is_active AND coalesce(s.locked_until <= :now, true) AS may_log_in
+            FROM users u LEFT JOIN login_stats s ON s.user_id = u.id WHERE u.id = :user_id
+        """),
+        {"user_id": user_id, "now": now},
+    )
+    row = found.mappings().one_or_none()
+    return None if row is None else FoundCredentials(**row)
+
+
+async def renew_hash(tx: Transaction, *, user_id: UUID, former: str, renewed: str) -> None:
+    """The same password hashed anew; a password that was changed in between stays as it is."""
+    await tx.execute(
+        sa.text("""
+            UPDATE users SET hashed_password = :renewed WHERE id = :user_id AND hashed_password = :former
+        """),
+        {"user_id": user_id, "former": former, "renewed": renewed},
+    )
+
+
 @dataclass(frozen=True)
 class UserState:
     is_active: bool

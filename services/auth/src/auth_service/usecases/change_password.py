@@ -2,9 +2,10 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from auth_service.domain.password_rules import PasswordRules
 from auth_service.storage.audit import audit
 from auth_service.storage.mail_links import end_links
-from auth_service.storage.users import lock_user, read_password_hash, set_password
+from auth_service.storage.users import lock_user, read_names, read_password_hash, set_password
 from auth_service.usecases.end_sessions import end_sessions
 from auth_service.usecases.hashing import Hashing
 from auth_service.usecases.request_mail import Mail, request_mail
@@ -22,6 +23,7 @@ class ChangeRefusal(StrEnum):
 async def change_password(
     database: Database,
     hashing: Hashing,
+    rules: PasswordRules,
     *,
     user_id: UUID,
     session_id: UUID | None,
@@ -33,6 +35,8 @@ async def change_password(
     """Ends every other session and every link that is still in a mailbox, in the same transaction."""
     async with database.transaction(as_user=user_id) as tx:
         stored = await read_password_hash(tx, user_id=user_id)
+        about = await read_names(tx, user_id=user_id)
+    rules.require(new, about=about, pointer="/new_password")
     right = await hashing.matches(current, stored)
     hashed_password = await hashing.hash(new) if right else ""
     async with database.transaction(as_user=user_id) as tx:

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from auth_service.domain.errors import hashing_busy
-from auth_service.domain.passwords import Passwords
+from auth_service.domain.passwords import Checked, Passwords
 
 T = TypeVar("T")
 
@@ -23,6 +23,10 @@ class Hashing:
 
     async def matches(self, password: str, stored: str | None) -> bool:
         return await self._run(self._passwords.matches, password, stored)
+
+    async def check(self, password: str, stored: str | None) -> Checked:
+        """As `matches`; a right password is hashed anew where that is due, in the same place of the queue."""
+        return await self._run(self._passwords.check, password, stored)
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -1,16 +1,23 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
 from auth_service.domain.email import EmailAddress
+from auth_service.domain.known_devices import KnownDevice
+from auth_service.domain.login_locks import Counters, counters
+from auth_service.domain.macs import Macs
 from auth_service.domain.sessions import Device, SessionLimits
-from auth_service.storage.login_stats import count_login
-from auth_service.storage.users import find_user_id, read_password_hash, read_user_state
+from auth_service.storage.audit import audit
+from auth_service.storage.login_stats import count_failed_login, count_login
+from auth_service.storage.users import find_user_id, read_credentials, read_password_hash, renew_hash
+from auth_service.usecases.count_attempts import count_wrong, let_through, refuse_while_locked
 from auth_service.usecases.hashing import Hashing
 from auth_service.usecases.start_session import SessionGrant, start_session
 from common.ids import NewId
+from common.postgres.becoming import become
 from common.postgres.context import Context
-from common.postgres.engine import Database
+from common.postgres.engine import Database, Transaction
 
 
 class LoginRefusal(StrEnum):
@@ -23,11 +30,20 @@ class LoginRefusal(StrEnum):
 class Credentials:
     email: EmailAddress
     password: str
+    known_device: KnownDevice | None = None
+
+
+@dataclass(frozen=True)
+class LoggedIn:
+    session: SessionGrant
+    device: KnownDevice
+    """Known from now on."""
 
 
 async def log_in(
     database: Database,
     hashing: Hashing,
+    macs: Macs,
     credentials: Credentials,
     *,
     device: Device,
@@ -35,23 +51,38 @@ async def log_in(
     limits: SessionLimits,
     new_id: NewId,
     now: datetime,
-) -> SessionGrant | LoginRefusal:
+) -> LoggedIn | LoginRefusal:
     """An unknown address goes the whole way as a random user, so that both paths run the same statements."""
+    service, email_norm = database.service, credentials.email.compared
     async with database.transaction(as_user=Context.LOGIN) as tx:
-        user_id = await find_user_id(tx, email_norm=credentials.email.compared) or new_id()
-    async with database.transaction(as_user=user_id) as tx:
+        user_id = await find_user_id(tx, email_norm=email_norm) or new_id()
+        known = credentials.known_device
+        if known is not None and known.user_id != user_id:
+            known = None
+        counted_by = counters(
+            macs,
+            email_norm=email_norm,
+            network=device.network,
+            known_device=known and known.device_id,
+        )
+        await refuse_while_locked(tx, counted_by, now=now)
+        await become(tx, service, user_id)
         stored = await read_password_hash(tx, user_id=user_id)
-    right = await hashing.matches(credentials.password, stored)
+    checked = await hashing.check(credentials.password, stored)
     async with database.transaction(as_user=user_id) as tx:
-        unchanged = await read_password_hash(tx, user_id=user_id) == stored
-        state = await read_user_state(tx, user_id=user_id)
-        if not right or not unchanged or state is None or not state.is_active:
+        found = await read_credentials(tx, user_id=user_id, now=now)
+        if not checked.right or found is None or found.hashed_password != stored or not found.may_log_in:
+            await _leave_a_trace(
+                tx, service, counted_by, user_id=user_id, device=device, new_id=new_id, now=now
+            )
             return LoginRefusal.WRONG
         await count_login(tx, user_id=user_id, now=now)
-        return await start_session(
+        if checked.renewed is not None and stored is not None:
+            await renew_hash(tx, user_id=user_id, former=stored, renewed=checked.renewed)
+        session = await start_session(
             tx,
             user_id=user_id,
-            role=state.role,
+            role=found.role,
             amr=("pwd",),
             device=device,
             label=label,
@@ -59,3 +90,27 @@ async def log_in(
             now=now,
             new_id=new_id,
         )
+        await become(tx, service, Context.LOGIN)
+        await let_through(tx, counted_by, now=now)
+    return LoggedIn(session, known or KnownDevice(user_id=user_id, device_id=new_id()))
+
+
+async def _leave_a_trace(
+    tx: Transaction,
+    service: str,
+    counted_by: Counters,
+    *,
+    user_id: UUID,
+    device: Device,
+    new_id: NewId,
+    now: datetime,
+) -> None:
+    await count_failed_login(tx, user_id=user_id)
+    await become(tx, service, Context.LOGIN)
+    locked_until = await count_wrong(tx, counted_by, now=now)
+    if locked_until is None:
+        return
+    # The beginning of a lock and not each failure: a guesser shall not fill the log.
+    await become(tx, service, user_id)
+    data = {"network": device.network, "locked_until": locked_until.isoformat()}
+    await audit(tx, entry_id=new_id(), action="login.locked", user_id=user_id, data=data)

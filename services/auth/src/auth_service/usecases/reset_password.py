@@ -1,9 +1,10 @@
 from datetime import datetime
 
 from auth_service.domain.links import LinkToken, Purpose
+from auth_service.domain.password_rules import PasswordRules
 from auth_service.storage.audit import audit
-from auth_service.storage.mail_links import end_links, use_link
-from auth_service.storage.users import lock_user, set_password
+from auth_service.storage.mail_links import end_links, link_works, use_link
+from auth_service.storage.users import lock_user, read_names, set_password
 from auth_service.usecases.end_sessions import end_sessions
 from auth_service.usecases.hashing import Hashing
 from auth_service.usecases.request_mail import Mail, request_mail
@@ -14,6 +15,7 @@ from common.postgres.engine import Database
 async def reset_password(
     database: Database,
     hashing: Hashing,
+    rules: PasswordRules,
     link: LinkToken,
     *,
     new: str,
@@ -24,6 +26,11 @@ async def reset_password(
 
     False when the link was used before or has expired.
     """
+    async with database.transaction(as_user=link.user_id) as tx:
+        if not await link_works(tx, user_id=link.user_id, link_id=link.link_id, now=now):
+            return False
+        about = await read_names(tx, user_id=link.user_id)
+    rules.require(new, about=about, pointer="/new_password")
     hashed_password = await hashing.hash(new)
     async with database.transaction(as_user=link.user_id) as tx:
         state = await lock_user(tx, user_id=link.user_id)
