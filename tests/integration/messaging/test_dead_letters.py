@@ -15,6 +15,7 @@ from common.contracts.topics import USERS
 from common.errors import QuartetError
 from common.http.internal import operator
 from common.ids import new_id
+from common.messaging import dead_letters
 from common.messaging.consumer import Consumer, ConsumerSettings
 from common.messaging.dead_letters import DeadLetters, Selection
 from common.messaging.dead_letters_api import dead_letters_router
@@ -128,6 +129,19 @@ class TestDeadLetters:
         assert await _count(superuser, 3)
         assert await superuser.fetchval("select count(*) from profile.audit_log") == 0
         assert await versions(superuser) == {}
+
+    async def test_an_act_says_when_more_fit_than_it_looked_at(
+        self, letters: DeadLetters, key: UUID, monkeypatch
+    ):
+        monkeypatch.setattr(dead_letters, "MOST_MESSAGES", 1)
+
+        acts = [
+            await letters.drop(Selection(key=str(key)), actor="operator"),
+            await letters.replay(Selection(key=str(key)), actor="operator"),
+            await letters.replay(Selection(key=str(key)), actor="operator"),
+        ]
+
+        assert [(len(act.done), act.more) for act in acts] == [(1, True), (1, True), (1, False)]
 
     async def test_a_replay_stops_at_the_first_that_fails_again(
         self, letters: DeadLetters, key: UUID, mood: Mood, superuser: asyncpg.Connection
@@ -251,6 +265,7 @@ class TestRouter:
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://worker") as client:
             listed = (await client.get("/internal/v1/dead-letters", params={"key": str(key)})).json()["items"]
+            cut = (await client.get("/internal/v1/dead-letters", params={"limit": 2})).json()
             shown = (await client.get(f"/internal/v1/dead-letters/{listed[0]['id']}")).json()
             with pytest.raises(QuartetError, match=r"selection\.empty"):
                 await client.post("/internal/v1/dead-letters/drop", json={})
@@ -265,6 +280,7 @@ class TestRouter:
             meant = await client.post("/internal/v1/dead-letters/drop", json={"everything": True})
 
         assert [item["key"] for item in listed] == [str(key)] * 3
+        assert (len(cut["items"]), cut["more"]) == (2, True)
         assert json.loads(shown["payload"])["version"] == 1
         assert {"name": "ce_type", "text": "user.registered"} in shown["headers"]
         assert meant.json()["done"] == []

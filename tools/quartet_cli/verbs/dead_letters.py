@@ -1,5 +1,6 @@
 """dlq: messages that stopped, asked of each service's worker at its internal port."""
 
+import sys
 import uuid
 from typing import Annotated, Any, cast
 
@@ -19,6 +20,8 @@ from quartet_cli.verbs.operating import (
 )
 
 PATH = "dead-letters"
+MOST = 1_000
+"""Of one answer."""
 COLUMNS = ("service", "id", "topic", "key", "event", "why", "tries", "parked at")
 
 Id = Annotated[uuid.UUID | None, typer.Argument(metavar="ID", help="One message.")]
@@ -44,11 +47,11 @@ def list_letters(
 ) -> None:
     """Show which messages stopped, and why."""
     workers, params = Workers(), selection(topic=topic, key=key, partition=partition)
-    found = [
-        {"service": name, **item}
-        for name in services(service)
-        for item in _parked(workers.ask(name, "GET", PATH, params=params, may_miss=True))
-    ]
+    found: list[Answer] = []
+    for name in services(service):
+        answer = workers.ask(name, "GET", PATH, params={**params, "limit": MOST}, may_miss=True)
+        found += ({"service": name, **item} for item in _parked(answer))
+        _tell_of_more(name, answer)
     if as_json:
         print_json(found)
     elif found:
@@ -121,12 +124,18 @@ def _act(
         for one in cast("list[dict[str, str]]", answer.get("refused", [])):
             refused += 1
             print(f"{name}: {one['id']} not {done}: {one['reason']}")
+        _tell_of_more(name, answer)
     if "id" in wanted and not found and not refused:
         raise SupervisorError(f"no service has a parked message {wanted['id']}")
     if not found and not refused:
         print(f"No parked message fits; none {would or 'was '}{done}.")
     if refused:
         raise typer.Exit(1)
+
+
+def _tell_of_more(name: str, answer: Answer) -> None:
+    if answer.get("more"):
+        print(f"{name}: more fit than these; narrow what you ask for, or ask again.", file=sys.stderr)
 
 
 def _parked(answer: Answer) -> list[Answer]:

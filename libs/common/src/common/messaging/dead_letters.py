@@ -18,7 +18,7 @@ from common.postgres.context import Context
 from common.postgres.engine import Transaction
 
 MOST_MESSAGES = 1_000
-"""Of one call; the answer says what is left."""
+"""Of one call; the answer says whether more fit."""
 
 _COLUMNS = """
     id, consumer, topic, partition, record_offset, key, event_id, event_type, user_id, kind, error_class,
@@ -97,6 +97,8 @@ class Outcome:
     dry_run: bool
     done: tuple[UUID, ...]
     refused: tuple[Refusal, ...] = ()
+    more: bool = False
+    """Others fit too, and were not looked at."""
 
 
 class DeadLetters:
@@ -122,13 +124,13 @@ class DeadLetters:
 
     async def replay(self, selection: Selection, *, actor: str, dry_run: bool = False) -> Outcome:
         """In order for each key, one transaction a message; a key stops at the first that fails again."""
-        letters = await self.find(selection, limit=MOST_MESSAGES)
+        letters = await self.find(selection, limit=MOST_MESSAGES + 1)
         if selection.id is not None and not letters:
             raise _not_found()
         done: list[UUID] = []
         refused: list[Refusal] = []
         stopped: set[tuple[str, str]] = set()
-        for letter in letters:
+        for letter in letters[:MOST_MESSAGES]:
             name = (letter.topic, letter.key) if letter.key is not None else None
             if name is not None and name in stopped:
                 refused.append(Refusal(letter.id, "an earlier message of its key was refused"))
@@ -140,12 +142,13 @@ class DeadLetters:
             refused.append(refusal)
             if name is not None:
                 stopped.add(name)
-        return Outcome(dry_run, tuple(done), tuple(refused))
+        return Outcome(dry_run, tuple(done), tuple(refused), more=len(letters) > MOST_MESSAGES)
 
     async def drop(self, selection: Selection, *, actor: str, dry_run: bool = False) -> Outcome:
         """Their effect never happens. A key whose last message goes is open again."""
         async with self._database.transaction(as_user=Context.SYSTEM) as tx:
-            letters = await self._find(tx, selection, limit=MOST_MESSAGES)
+            found = await self._find(tx, selection, limit=MOST_MESSAGES + 1)
+            letters = found[:MOST_MESSAGES]
             if selection.id is not None and not letters:
                 raise _not_found()
             if not dry_run:
@@ -158,7 +161,7 @@ class DeadLetters:
                     await _audit(tx, actor, "dead_letter.drop", letter)
                 for topic, key in keys:
                     await self._replay.open_when_empty(tx, topic, key)
-        return Outcome(dry_run, tuple(letter.id for letter in letters))
+        return Outcome(dry_run, tuple(letter.id for letter in letters), more=len(found) > MOST_MESSAGES)
 
     async def _replay_one(self, letter: DeadLetter, *, actor: str, dry_run: bool) -> Refusal | None:
         async def audited(tx: Transaction) -> None:

@@ -70,6 +70,8 @@ class DeadLetterOut(BaseModel):
 class Listing(BaseModel):
     items: list[DeadLetterOut]
     next_cursor: None = None
+    more: bool
+    """Others fit too: ask for more, or narrow."""
 
 
 class OpenedOut(DeadLetterOut):
@@ -91,6 +93,7 @@ class OutcomeOut(BaseModel):
     dry_run: bool
     done: list[UUID]
     refused: list[RefusalOut]
+    more: bool
 
 
 def dead_letters_router(letters: DeadLetters) -> APIRouter:
@@ -101,8 +104,8 @@ def dead_letters_router(letters: DeadLetters) -> APIRouter:
         selection: Annotated[SelectionBody, Depends()],
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> Listing:
-        found = await letters.find(selection.selection(), limit=limit)
-        return Listing(items=[_out(letter) for letter in found])
+        found = await letters.find(selection.selection(), limit=limit + 1)
+        return Listing(items=[_out(letter) for letter in found[:limit]], more=len(found) > limit)
 
     async def show(letter_id: UUID, actor: Operator) -> OpenedOut:
         opened = await letters.show(letter_id, actor=actor)
