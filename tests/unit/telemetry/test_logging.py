@@ -9,6 +9,8 @@ import structlog
 from common.telemetry.logging import REDACTED, REQUEST_ID, configure_logging, redact_text
 from common.telemetry.tracing import span
 
+URL = "postgresql://auth:hunter2@localhost/quartet"
+
 
 class Lines:
     def __init__(self, captured: pytest.CaptureFixture[str]) -> None:
@@ -122,6 +124,16 @@ class TestRedaction:
             structlog.get_logger().exception("failed")
 
         assert "hunter2" not in json.dumps(lines.one())
+
+    @pytest.mark.parametrize(
+        "value", [ValueError(URL), [ValueError(URL)], {"cause": ValueError(URL)}, URL.encode()]
+    )
+    def test_hides_what_a_value_that_is_no_text_turns_into(self, lines: Lines, value: object):
+        structlog.get_logger().warning("refused", value=value)
+
+        line = lines.one()
+        assert "hunter2" not in str(line)
+        assert REDACTED in str(line["value"])
 
     def test_hides_what_a_library_says(self, lines: Lines):
         logging.getLogger("asyncpg").error("dsn postgresql://auth_api:hunter2@db/quartet")

@@ -51,7 +51,8 @@ def _redact(value: object, depth: int = 0) -> object:
         }
     if isinstance(value, list | tuple | set | frozenset):
         return [_redact(item, depth + 1) for item in cast("list[object]", list(value))]
-    return value
+    # the encoder would write the rest as text, an exception's words for one
+    return value if isinstance(value, int | float | None) else redact_text(str(value))
 
 
 def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
