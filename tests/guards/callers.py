@@ -116,8 +116,7 @@ CALLERS = (
     Guard(
         "a head that comes byte by byte is not waited for",
         "http/connections.py",
-        "        elif self._late is None:\n"
-        "            self._late = self.loop.call_later(HEAD_SECONDS, self._too_late)\n",
+        "        elif self._stage is _Stage.HEAD:\n            self._be_in_time()\n",
         "",
         "tests/unit/http/test_serving.py::TestASlowCaller::test_who_does_not_finish_the_head_is_answered_400",
     ),

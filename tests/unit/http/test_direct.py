@@ -50,6 +50,11 @@ async def broken(name: Name) -> Response:
     raise ValueError(name)
 
 
+@router.put("/upload")
+async def upload(request: Request) -> Response:
+    return Response(str(len(await request.body())))
+
+
 @router.get("/model")
 async def model() -> Body:
     return Body(name="Ada")
@@ -105,6 +110,7 @@ class TestDirectRoutes:
         assert {path for _, path in direct_routes(app()) if not path.endswith("openapi.json")} == {
             "/greeting",
             "/broken",
+            "/upload",
         }
 
     async def test_get_what_they_depend_on_each_of_it_asked_once(self, client):
@@ -123,6 +129,15 @@ class TestDirectRoutes:
 
         assert answer.status_code == 500
         assert answer.json()["code"] == "internal"
+
+    async def test_refuse_what_turns_out_to_be_too_long(self, client):
+        async def streamed():
+            yield b"x" * 2_000_000
+
+        answer = await client.put("/upload", content=streamed(), headers={"Content-Type": "image/png"})
+
+        assert answer.status_code == 413
+        assert answer.json()["code"] == "body.too_large"
 
     async def test_leave_other_methods_to_the_framework(self, client):
         answer = await client.post("/greeting")

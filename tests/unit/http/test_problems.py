@@ -13,6 +13,7 @@ from common.errors import Kind, QuartetError, unavailable
 from common.http.app import create_app
 from common.problems import STATUS, TITLES
 from tests.support.listening import client_of
+from tests.support.waiting import eventually
 
 JSON = {"Content-Type": "application/json"}
 router = APIRouter()
@@ -91,6 +92,18 @@ async def client() -> AsyncGenerator[httpx.AsyncClient]:
     )
     async with client_of(app, prefix="/api/v1/things") as opened:
         yield opened
+
+
+async def lines_with(captured: pytest.CaptureFixture[str], wanted: str) -> str:
+    written = ""
+
+    def has_come() -> bool:
+        nonlocal written
+        written += captured.readouterr().out
+        return wanted in written
+
+    await eventually(has_come)
+    return written
 
 
 def problem_of(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
@@ -187,6 +200,20 @@ class TestABodyThatCannotBeRead:
 
         assert answer.status_code == 200
         assert answer.json()["more"][0] == 9223372036854775807
+
+    @pytest.mark.parametrize("media_type", ["application/json", "image/png"])
+    async def test_as_its_caller_went_away_is_no_bug(
+        self, client: httpx.AsyncClient, capsys: pytest.CaptureFixture[str], media_type: str
+    ):
+        _, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
+        head = f"PUT /api/v1/things/upload HTTP/1.1\r\nHost: x\r\nContent-Type: {media_type}\r\n"
+        writer.write(f"{head}Content-Length: 9\r\n\r\nbegun".encode())
+        await writer.drain()
+        writer.close()
+
+        written = await lines_with(capsys, '"event": "request"')
+        assert '"status": 400' in written
+        assert "unhandled" not in written
 
     async def test_of_another_media_type_is_415(self, client: httpx.AsyncClient):
         answer = await client.post(

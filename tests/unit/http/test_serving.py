@@ -6,7 +6,8 @@ from collections.abc import AsyncGenerator
 
 import httpx
 import pytest
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
+from starlette.responses import StreamingResponse
 
 from common.http import connections
 from common.http.app import create_app
@@ -21,6 +22,8 @@ from tests.support.waiting import eventually, happens, throughout
 PATIENCE_SECONDS = 5
 """Half a second on a quiet machine; a caller who is waited for keeps the server ten seconds at least."""
 
+CHUNKED = b"POST /headers HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n"
+
 
 class Gate:
     """A route that answers when it is let."""
@@ -32,10 +35,23 @@ class Gate:
         router = APIRouter()
         router.get("/wait")(self.wait)
         router.get("/now")(self.now)
+        router.get("/stream")(self.stream)
+        router.post("/headers")(self.headers)
         self.app = create_app(title="Gate", service="gate", routers=[router], prefix="")
 
     async def now(self) -> str:
         return "now"
+
+    async def stream(self) -> StreamingResponse:
+        async def parts() -> AsyncGenerator[bytes]:
+            yield b"begun"
+            await self.open.wait()
+
+        return StreamingResponse(parts())
+
+    async def headers(self, request: Request) -> list[str]:
+        await request.body()
+        return request.headers.keys()
 
     async def wait(self) -> str:
         self.entered.set()
@@ -183,6 +199,18 @@ class TestWhatIsNoSaneHttp:
         assert answer.startswith(b"HTTP/1.1 400 ")
         assert b"application/problem+json" in answer
 
+    async def test_is_hung_up_in_the_midst_of_an_answer(self, gate: Gate, serving: Serving):
+        reader, writer = await asyncio.open_connection("127.0.0.1", serving.port("public"))
+        writer.write(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
+        begun = await reader.readuntil(b"begun\r\n")
+
+        writer.write(b"nonsense\r\n\r\n")
+        rest = await asyncio.wait_for(reader.read(), timeout=5)
+
+        writer.close()
+        assert begun.startswith(b"HTTP/1.1 200 ")
+        assert b"HTTP/1.1" not in rest
+
     async def test_is_not_a_long_life(self, serving: Serving, client: httpx.AsyncClient):
         """The limit is on one request's head, not on all heads of a connection."""
         large = {"X-Large": "x" * 30_000}
@@ -190,6 +218,26 @@ class TestWhatIsNoSaneHttp:
         answers = [await client.get("/now", headers=large) for _ in range(4)]
 
         assert [answer.status_code for answer in answers] == [200] * 4
+
+
+class TestFieldsAfterABody:
+    async def test_are_no_headers(self, serving: Serving):
+        """A gateway sets X-Forwarded-For; a second one behind the body would pass for the nearest hop."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", serving.port("public"))
+        writer.write(CHUNKED + b"0\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n")
+
+        answer = await asyncio.wait_for(reader.readuntil(b"]"), timeout=5)
+
+        writer.close()
+        assert answer.endswith(b'["host","transfer-encoding"]')
+
+    async def test_have_an_end(self, serving: Serving):
+        _, writer = await asyncio.open_connection("127.0.0.1", serving.port("public"))
+        writer.write(CHUNKED + b"0\r\nX: ")
+
+        with pytest.raises(ConnectionError):
+            await write_on(writer, megabytes=8)
+        writer.close()
 
 
 class TestASlowCaller:
@@ -215,6 +263,24 @@ class TestASlowCaller:
         writer.close()
         assert answer.count(b"HTTP/1.1 ") == 1 + bool(before)
         assert b"HTTP/1.1 400 " in answer
+
+    async def test_who_was_answered_and_does_not_finish_the_body_is_hung_up_on(self, serving: Serving):
+        reader, writer = await asyncio.open_connection("127.0.0.1", serving.port("public"))
+        writer.write(b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n12345")
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"6")
+
+        await asyncio.wait_for(reader.read(), timeout=5)
+        writer.close()
+
+    async def test_who_finishes_the_body_after_the_answer_may_go_on(self, serving: Serving):
+        reader, writer = await asyncio.open_connection("127.0.0.1", serving.port("public"))
+        writer.write(b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n12345")
+        await reader.readuntil(b"}")
+        writer.write(b"6789GET /now HTTP/1.1\r\nHost: x\r\n\r\n")
+
+        assert await asyncio.wait_for(reader.readuntil(b'"now"'), timeout=5)
+        writer.close()
 
     async def test_of_an_answer_is_waited_for(self, gate: Gate, serving: Serving, client: httpx.AsyncClient):
         asked = asyncio.create_task(client.get("/wait"))
@@ -306,6 +372,12 @@ class TestACallerList:
 async def ask(url: str, tls: ssl.SSLContext) -> httpx.Response:
     async with httpx.AsyncClient(verify=tls, trust_env=False) as client:
         return await client.get(url)
+
+
+async def write_on(writer: asyncio.StreamWriter, *, megabytes: int) -> None:
+    for _ in range(megabytes * 16):
+        writer.write(b"x" * 65_536)
+        await writer.drain()
 
 
 async def refused(port: int) -> bool:

@@ -232,6 +232,18 @@ class TestTheEnd:
         async with listening(serving) as reader:
             assert await reader.event() == (None, "reconnect", '{"reason": "expired"}')
 
+    async def test_comes_to_who_sends_more_than_a_body_may_have(self, serving: Serving, feed: Feed):
+        """Nothing else would tell of the caller's leaving, once nobody reads what comes from there."""
+        _, writer = await asyncio.open_connection("127.0.0.1", serving.port("public"))
+        head = f"GET /feed HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADA}\r\nContent-Type: image/png\r\n"
+        writer.write(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode())
+        await eventually(lambda: len(feed.streams))
+
+        writer.write(b"200000\r\n" + b"x" * 0x200000)
+
+        await eventually(lambda: not len(feed.streams))
+        writer.close()
+
     async def test_lets_a_process_leave_at_once(self, serving: Serving, feed: Feed):
         async with listening(serving) as reader:
             await eventually(lambda: feed.outlets)

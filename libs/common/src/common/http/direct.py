@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -61,7 +62,7 @@ class DirectRoute:
                     )
                 )
             response: Response = outcomes[-1]
-        except QuartetError as error:
+        except (QuartetError, HTTPException) as error:
             response = answer_to(error, scope)
         await response(scope, receive, send)
 

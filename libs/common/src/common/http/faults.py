@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -50,13 +51,10 @@ class FaultMiddleware:
             if not started:
                 await send_problem(unavailable("server.stopping", "Please try again."), scope, receive, send)
             raise
-        except QuartetError as error:
-            # from a response that could not begin; what a route raises has been answered further in
-            failure = error
         except TimeoutError as error:
             failure = _too_slow() if timer.expired() else _bug(error)
         except Exception as error:  # noqa: BLE001 - the last one who could answer
-            failure = _bug(error)
+            failure = _failure_of(error)
         if failure is not None and not started:
             await send_problem(failure, scope, receive, send)
 
@@ -75,15 +73,17 @@ def install_handlers(app: FastAPI) -> None:
         if error.status_code == 405:
             allowed = ", ".join(sorted(_allowed_methods(app, request.scope)))
             return problem_response(_not_allowed(), request.scope, headers={"Allow": allowed})
-        return problem_response(_from_status(error.status_code), request.scope)
+        return answer_to(error, request.scope)
 
     app.add_exception_handler(QuartetError, quartet_error)  # type: ignore[arg-type] - typed too narrowly there
     app.add_exception_handler(RequestValidationError, invalid)  # type: ignore[arg-type] - typed too narrowly there
     app.add_exception_handler(HTTPException, framework_error)  # type: ignore[arg-type] - typed too narrowly there
 
 
-def answer_to(error: QuartetError, scope: Scope) -> Response:
+def answer_to(error: QuartetError | HTTPException, scope: Scope) -> Response:
     """Of what a route raised: what is our own fault is in the log, under the id that the answer names."""
+    if isinstance(error, HTTPException):
+        return problem_response(_from_status(error.status_code), scope)
     if error.kind is Kind.INTERNAL:
         _log.error("internal_error", code=error.code, exc_info=error)
     return problem_response(error, scope)
@@ -125,6 +125,15 @@ def _not_allowed() -> QuartetError:
         "This path does not take the method; Allow names those that it takes.",
         kind=Kind.METHOD_NOT_ALLOWED,
     )
+
+
+def _failure_of(error: Exception) -> QuartetError:
+    if isinstance(error, QuartetError):
+        # from a response that could not begin; what a route raises has been answered further in
+        return error
+    if isinstance(error, ClientDisconnect):
+        return malformed("body.incomplete", "The body ended before it was complete.")
+    return _bug(error)
 
 
 def _too_slow() -> QuartetError:

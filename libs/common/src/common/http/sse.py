@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Final
 
 from fastapi import Depends, Request
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -98,7 +99,11 @@ def farewell(why: End) -> bytes:
 
 
 async def _until_gone(receive: Receive, outlet: Outlet) -> None:
-    while (await receive())["type"] != "http.disconnect":
+    try:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+    except HTTPException:
+        # more than a body may have; of the caller's leaving nothing would be heard any more
         pass
     outlet.end("gone")
 
