@@ -76,16 +76,7 @@ class AccessTokens:
         claims = await published_claims(
             token, header, self._keys, issuer=self._issuer, audience=self._audience, now=now
         )
-        return Principal(
-            user_id=_id(claims, "sub"),
-            session_id=_id(claims, "sid"),
-            expires_at=_expiry(claims),
-            roles=_texts(claims, "roles"),
-            scopes=words(claims, "scope"),
-            auth_time=moment(claims, "auth_time") if "auth_time" in claims else None,
-            acr=_text(claims, "acr"),
-            amr=_texts(claims, "amr"),
-        )
+        return user_of(claims)
 
 
 class ServiceTokens:
@@ -113,14 +104,29 @@ class ServiceTokens:
         claims = await published_claims(
             token, read_header(token), self._keys, issuer=self._issuer, audience=self._service, now=now
         )
-        client_id = claims.get("client_id")
-        if not isinstance(client_id, str) or not client_id or client_id != claims.get("sub"):
-            malformed()
-        if "sid" in claims:
-            raise refused("token.wrong_type", "This is a user's token; a service's is asked for.")
-        return ServicePrincipal(
-            client_id=client_id, expires_at=_expiry(claims), scopes=words(claims, "scope")
-        )
+        return service_of(claims)
+
+
+def user_of(claims: Mapping[str, Any]) -> Principal:
+    return Principal(
+        user_id=_id(claims, "sub"),
+        session_id=_id(claims, "sid"),
+        expires_at=_expiry(claims),
+        roles=_texts(claims, "roles"),
+        scopes=words(claims, "scope"),
+        auth_time=moment(claims, "auth_time") if "auth_time" in claims else None,
+        acr=_text(claims, "acr"),
+        amr=_texts(claims, "amr"),
+    )
+
+
+def service_of(claims: Mapping[str, Any]) -> ServicePrincipal:
+    client_id = claims.get("client_id")
+    if not isinstance(client_id, str) or not client_id or client_id != claims.get("sub"):
+        malformed()
+    if "sid" in claims:
+        raise refused("token.wrong_type", "This is a user's token; a service's is asked for.")
+    return ServicePrincipal(client_id=client_id, expires_at=_expiry(claims), scopes=words(claims, "scope"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,22 +15,22 @@ async def introspect(
 ) -> dict[str, Any] | None:
     """What an active token says, with the database asked whether it still does; else None."""
     match await tokens.read(token, now=now):
-        case UserToken() as presented:
-            roles = await _roles_of_session(database, presented.user_id, presented.session_id, now)
-            return None if roles is None else {**presented.claims, "roles": roles}
-        case ClientToken() as presented:
+        case UserToken(user, session_id, claims):
+            roles = await _roles_of_session(database, user.user_id, session_id, now)
+            return None if roles is None else {**claims, "roles": roles}
+        case ClientToken(service, claims):
             async with database.transaction(as_user=Context.SHARED) as tx:
-                client = await find_service_client(tx, client_id=presented.client_id)
-            return dict(presented.claims) if client is not None and client.is_active else None
-        case OlderToken(principal):
-            async with database.transaction(as_user=principal.user_id) as tx:
-                state = await read_user_state(tx, user_id=principal.user_id)
+                client = await find_service_client(tx, client_id=service.client_id)
+            return dict(claims) if client is not None and client.is_active else None
+        case OlderToken(user):
+            async with database.transaction(as_user=user.user_id) as tx:
+                state = await read_user_state(tx, user_id=user.user_id)
             if state is None or not state.is_active or not state.is_verified:
                 return None
             return {
-                "sub": str(principal.user_id),
-                "scope": " ".join(sorted(principal.scopes)),
-                "exp": int(principal.expires_at.timestamp()),
+                "sub": str(user.user_id),
+                "scope": " ".join(sorted(user.scopes)),
+                "exp": int(user.expires_at.timestamp()),
             }
         case None:
             return None

@@ -6,29 +6,31 @@ from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
+from common.contracts.topics import SERVICES
 from common.errors import Kind, QuartetError
 from common.http.jwks import PublicKeys
 from common.http.legacy import LegacyTokens, is_legacy
-from common.http.principals import Principal
-from common.http.signed import issued_claims, moment, read_header
+from common.http.principals import Principal, ServicePrincipal
+from common.http.signed import issued_claims, read_header
+from common.http.tokens import service_of, user_of
 
 
 @dataclass(frozen=True)
 class UserToken:
-    user_id: UUID
+    user: Principal
     session_id: UUID
     claims: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class ClientToken:
-    client_id: str
+    service: ServicePrincipal
     claims: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class OlderToken:
-    principal: Principal
+    user: Principal
 
 
 Presented: TypeAlias = UserToken | ClientToken | OlderToken
@@ -53,14 +55,14 @@ class TokenReader:
     async def _read(self, token: str, now: datetime) -> Presented | None:
         header = read_header(token)
         if self.legacy is not None and is_legacy(header):
-            principal = await self.legacy.principal(token, now)
-            return OlderToken(principal) if now < principal.expires_at else None
+            user = await self.legacy.principal(token, now)
+            return OlderToken(user) if now < user.expires_at else None
         claims = await issued_claims(token, header, self.keys, issuer=self.issuer, now=now)
-        if now >= moment(claims, "exp"):
-            return None
-        if "sid" not in claims:
-            client_id = claims.get("client_id")
-            return ClientToken(client_id, claims) if isinstance(client_id, str) else None
-        if claims.get("aud") != self.audience:
-            return None
-        return UserToken(UUID(claims["sub"]), UUID(claims["sid"]), claims)
+        if claims.get("aud") == self.audience:
+            user = user_of(claims)
+            if user.session_id is None or now >= user.expires_at:
+                return None
+            return UserToken(user, user.session_id, claims)
+        service = service_of(claims)
+        alive = claims.get("aud") in SERVICES and now < service.expires_at
+        return ClientToken(service, claims) if alive else None

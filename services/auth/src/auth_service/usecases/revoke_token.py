@@ -20,14 +20,15 @@ async def revoke_token(
     database: Database, tokens: TokenReader, macs: Macs, token: str, *, now: datetime, new_id: NewId
 ) -> Revocation:
     """Ends the session that the token belongs to, and with it every token of that session."""
-    presented = read_refresh_token(token, macs) or await tokens.read(token, now=now)
-    match presented:
+    match read_refresh_token(token, macs) or await tokens.read(token, now=now):
         case None:
             return Revocation.DONE
         case ClientToken() | OlderToken():
             return Revocation.NO_SESSION
-        case RefreshToken() | UserToken():
-            user_id, session_id = presented.user_id, presented.session_id
+        case RefreshToken(user_id, session_id):
+            pass
+        case UserToken(user, session_id):
+            user_id = user.user_id
     async with database.transaction(as_user=user_id) as tx:
         await end_sessions(tx, user_id=user_id, reason="revoked", now=now, new_id=new_id, only=session_id)
     return Revocation.DONE
