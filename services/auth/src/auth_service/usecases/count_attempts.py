@@ -39,11 +39,14 @@ async def count_wrong(tx: Transaction, counters: Counters, *, now: datetime) -> 
     return max(locks.values())
 
 
-async def let_through(tx: Transaction, counters: Counters, *, now: datetime) -> None:
-    """A full login; raises, and so undoes it, when a lock began while the password was looked at."""
+async def let_through(tx: Transaction, counters: Counters, *, full: bool, now: datetime) -> None:
+    """A right password; raises, and so undoes what it began, when a lock began while it was looked at.
+
+    Only a full login forgives: half of one shall not give a guesser more guesses.
+    """
     held = await hold_attempts(tx, counters.keys())
     standing = [one.locked_until for one in held.values() if one.locked_until and one.locked_until > now]
     if standing:
         raise login_locked(max(standing), now=now)
-    if any(one.failures for one in held.values()):
+    if full and any(one.failures for one in held.values()):
         await forgive_attempts(tx, counters.keys())

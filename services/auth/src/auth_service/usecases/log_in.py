@@ -19,11 +19,16 @@ from common.postgres.becoming import become
 from common.postgres.context import Context
 from common.postgres.engine import Database, Transaction
 
+_TRIES = 2
+"""A hash that changed while the password was held against it was mostly made anew by another login."""
+
 
 class LoginRefusal(StrEnum):
     """A returned outcome, not an exception: what it leaves behind is committed."""
 
     WRONG = "wrong"
+    UNVERIFIED = "unverified"
+    """The right password, before its link was used: the address may still be somebody else's."""
 
 
 @dataclass(frozen=True)
@@ -68,31 +73,40 @@ async def log_in(
         await refuse_while_locked(tx, counted_by, now=now)
         await become(tx, service, user_id)
         stored = await read_password_hash(tx, user_id=user_id)
-    checked = await hashing.check(credentials.password, stored)
-    async with database.transaction(as_user=user_id) as tx:
-        found = await read_credentials(tx, user_id=user_id, now=now)
-        if not checked.right or found is None or found.hashed_password != stored or not found.may_log_in:
-            await _leave_a_trace(
-                tx, service, counted_by, user_id=user_id, device=device, new_id=new_id, now=now
+    for _ in range(_TRIES):
+        checked = await hashing.check(credentials.password, stored)
+        async with database.transaction(as_user=user_id) as tx:
+            found = await read_credentials(tx, user_id=user_id, now=now)
+            if checked.right and found is not None and found.hashed_password != stored:
+                stored = found.hashed_password
+                continue
+            if not checked.right or found is None or not found.may_log_in:
+                await _leave_a_trace(
+                    tx, service, counted_by, user_id=user_id, device=device, new_id=new_id, now=now
+                )
+                return LoginRefusal.WRONG
+            if not found.is_verified:
+                await become(tx, service, Context.LOGIN)
+                await let_through(tx, counted_by, full=False, now=now)
+                return LoginRefusal.UNVERIFIED
+            await count_login(tx, user_id=user_id, now=now)
+            if checked.renewed is not None and stored is not None:
+                await renew_hash(tx, user_id=user_id, former=stored, renewed=checked.renewed)
+            session = await start_session(
+                tx,
+                user_id=user_id,
+                role=found.role,
+                amr=("pwd",),
+                device=device,
+                label=label,
+                limits=limits,
+                now=now,
+                new_id=new_id,
             )
-            return LoginRefusal.WRONG
-        await count_login(tx, user_id=user_id, now=now)
-        if checked.renewed is not None and stored is not None:
-            await renew_hash(tx, user_id=user_id, former=stored, renewed=checked.renewed)
-        session = await start_session(
-            tx,
-            user_id=user_id,
-            role=found.role,
-            amr=("pwd",),
-            device=device,
-            label=label,
-            limits=limits,
-            now=now,
-            new_id=new_id,
-        )
-        await become(tx, service, Context.LOGIN)
-        await let_through(tx, counted_by, now=now)
-    return LoggedIn(session, known or KnownDevice(user_id=user_id, device_id=new_id()))
+            await become(tx, service, Context.LOGIN)
+            await let_through(tx, counted_by, full=True, now=now)
+        return LoggedIn(session, known or KnownDevice(user_id=user_id, device_id=new_id()))
+    return LoginRefusal.WRONG
 
 
 async def _leave_a_trace(

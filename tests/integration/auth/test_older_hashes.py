@@ -1,0 +1,58 @@
+import asyncio
+
+import bcrypt
+import pytest
+
+from auth_service.domain.passwords import HashingCost, Passwords
+from auth_service.storage.users import renew_hash
+from tests.support.accounts import add_user
+
+ADA = "ada@example.org"
+PASSWORD = "correct horse battery"
+OLDER = {
+    "bcrypt 2a": bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4, prefix=b"2a")).decode(),
+    "bcrypt 2b": bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode(),
+    "cheaper argon2id": Passwords(HashingCost(memory_kib=64, passes=1)).hash(PASSWORD),
+}
+
+
+@pytest.fixture
+def stored(superuser):
+    async def stored() -> str:
+        return await superuser.fetchval("select hashed_password from auth.users")
+
+    return stored
+
+
+class TestAnOlderHash:
+    @pytest.mark.parametrize("hashed", OLDER.values(), ids=OLDER)
+    async def test_is_replaced_at_login_and_still_fits(self, auth_app, superuser, stored, hashed):
+        await add_user(superuser, email=ADA, hashed_password=hashed)
+
+        await asyncio.gather(*(auth_app.log_in(ADA, PASSWORD) for _ in range(3)))
+
+        assert (await stored()).startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+        assert await superuser.fetchval("select version from auth.users") == 1
+        await auth_app.log_in(ADA, PASSWORD)
+
+    async def test_is_left_alone_by_a_wrong_password(self, auth_app, superuser, stored):
+        await add_user(superuser, email=ADA, hashed_password=OLDER["bcrypt 2b"])
+        async with auth_app.client() as client:
+            await client.post("/login", json={"email": ADA, "password": "wrong horse battery"})
+
+        assert await stored() == OLDER["bcrypt 2b"]
+
+    async def test_of_today_is_left_alone(self, auth_app, superuser, stored):
+        today = await auth_app.resources.hashing.hash(PASSWORD)
+        await add_user(superuser, email=ADA, hashed_password=today)
+
+        await auth_app.log_in(ADA, PASSWORD)
+
+        assert await stored() == today
+
+    async def test_never_brings_back_a_password_that_was_changed_meanwhile(self, auth_app, superuser, stored):
+        user_id = await add_user(superuser, email=ADA, hashed_password="of the new password")
+        async with auth_app.database.transaction(as_user=user_id) as tx:
+            await renew_hash(tx, user_id=user_id, former=OLDER["bcrypt 2b"], renewed="of the old password")
+
+        assert await stored() == "of the new password"
