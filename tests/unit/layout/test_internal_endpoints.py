@@ -27,7 +27,8 @@ def routers() -> list[APIRouter]:
 
 
 def asks_who(dependant) -> bool:
-    return isinstance(dependant.call, Caller | ServiceToken | ClientSecret) or any(map(asks_who, dependant.dependencies))
+    asks = isinstance(dependant.call, Caller | ServiceToken | ClientSecret)
+    return asks or any(map(asks_who, dependant.dependencies))
 
 
 def endpoints() -> dict[str, APIRoute]:
@@ -43,7 +44,7 @@ def endpoints() -> dict[str, APIRoute]:
 
 
 class TestInternalEndpoints:
-    def test_ask_for_a_certificate_a_service_s_token_or_a_client_s_secret_unless_they_are_listed_as_public(self):
+    def test_ask_for_a_certificate_a_token_or_a_secret_unless_they_are_listed_as_public(self):
         open_to_all = {name for name, route in endpoints().items() if not asks_who(route.dependant)}
 
         assert open_to_all == PUBLIC

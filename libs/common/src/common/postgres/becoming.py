@@ -1,4 +1,4 @@
-"""Going on as somebody else in the same transaction, where one decision needs the rows of two kinds of role."""
+"""Going on as somebody else in the same transaction, where one decision needs rows of two kinds of role."""
 
 import sqlalchemy as sa
 
