@@ -1,0 +1,168 @@
+import json
+import os
+import random
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from auth_service.domain.passwords import HashingCost, Passwords
+from auth_service.usecases.hashing import Hashing
+from common.ids import new_id
+from tests.support.accounts import add_user
+from tests.support.listening import client_of
+from tests.support.telling_apart import auc, right_guesses
+
+PAIRS = 2_000 if os.environ.get("QUARTET_TEST_LONG") else 0
+CHEAP = HashingCost(memory_kib=64, passes=1)
+PASSWORD = "correct horse battery"
+BODIES = {
+    "/login": {"password": "wrong horse battery"},
+    "/register": {"password": PASSWORD},
+    "/password/reset": {},
+    "/verify-email/resend": {},
+}
+STATES = {
+    "known": "is_active = true",
+    "unverified": "is_verified = false",
+    "closed": "is_active = false",
+    "without a password": "hashed_password = null",
+}
+UNKNOWN = "nobody@example.org"
+VARYING = {"x-request-id", "date", "traceparent", "ratelimit"}
+
+
+@pytest.fixture(autouse=True)
+def cheap_hashing(auth_app) -> Iterator[Hashing]:
+    """What else takes time would be hidden behind a hash."""
+    hashing = Hashing(Passwords(CHEAP), at_once=1, waiting=64)
+    object.__setattr__(auth_app.resources, "hashing", hashing)
+    yield hashing
+    hashing.close()
+
+
+@pytest.fixture
+def statements() -> Iterator[list[str]]:
+    """Every statement that the process runs, but for the reading of ended sessions."""
+    seen: list[str] = []
+
+    def note(_connection, _cursor, statement: str, *_more) -> None:
+        if "revoked_sids" not in statement:
+            seen.append(" ".join(statement.split()))
+
+    sa.event.listen(Engine, "before_cursor_execute", note)
+    yield seen
+    sa.event.remove(Engine, "before_cursor_execute", note)
+
+
+@pytest.fixture
+def ask(auth_app):
+    async def ask(path: str, email: str) -> httpx.Response:
+        async with auth_app.client() as client:
+            return await client.post(path, json={"email": email, **BODIES[path]})
+
+    return ask
+
+
+@pytest.fixture
+def person(superuser):
+    async def person(state: str) -> str:
+        email = f"{state.replace(' ', '-')}@example.org"
+        hashed = Passwords(CHEAP).hash(PASSWORD)
+        user_id = await add_user(superuser, email=email, hashed_password=hashed)
+        await superuser.execute(f"update auth.users set {STATES[state]} where id = $1", user_id)
+        return email
+
+    return person
+
+
+def told(answer: httpx.Response) -> tuple[object, ...]:
+    """All but what names the request, and what an address has left of its limit."""
+    body = {name: value for name, value in answer.json().items() if name != "request_id"}
+    headers = {name: value for name, value in answer.headers.items() if name not in VARYING}
+    return answer.status_code, body, headers, sorted(answer.headers)
+
+
+class TestAnAnswer:
+    @pytest.mark.parametrize("state", STATES)
+    @pytest.mark.parametrize("path", BODIES)
+    async def test_is_the_same_as_for_an_address_that_nobody_has(self, ask, person, path, state):
+        email = await person(state)
+        unknown, known = await ask(path, UNKNOWN), await ask(path, email)
+
+        length = {"content-length": str(len(unknown.content))}
+        assert told(known) == told(unknown)
+        assert known.headers["content-length"] == length["content-length"]
+
+    @pytest.mark.parametrize("state", STATES)
+    @pytest.mark.parametrize("path", ["/login", "/password/reset", "/verify-email/resend"])
+    async def test_takes_the_same_statements(self, ask, person, statements, path, state):
+        email = await person(state)
+        await ask(path, UNKNOWN)
+        unknown = list(statements)
+        statements.clear()
+
+        await ask(path, email)
+
+        assert statements == unknown
+        assert len(statements) > 1
+
+    @pytest.mark.parametrize("state", STATES)
+    async def test_to_a_registration_takes_as_many_statements(self, ask, person, statements, state):
+        email = await person(state)
+        await ask("/register", UNKNOWN)
+        unknown = list(statements)
+        statements.clear()
+
+        await ask("/register", email)
+
+        assert len(statements) == len(unknown)
+
+    @pytest.mark.parametrize("state", STATES)
+    async def test_while_waiting_is_the_same_for_everybody(self, ask, person, statements, state):
+        email = await person(state)
+        for address in (UNKNOWN, email):
+            assert [(await ask("/login", address)).status_code for _ in range(5)] == [401] * 5
+        statements.clear()
+
+        unknown = await ask("/login", UNKNOWN)
+        of_unknown = list(statements)
+        statements.clear()
+        known = await ask("/login", email)
+
+        assert (known.status_code, known.json()["code"]) == (429, "login.locked")
+        assert known.json()["detail"] == unknown.json()["detail"]
+        assert abs(int(known.headers["retry-after"]) - int(unknown.headers["retry-after"])) <= 5
+        assert statements == of_unknown
+
+
+@pytest.mark.skipif(not PAIRS, reason="two thousand pairs take minutes: ./quartet test --long")
+class TestTheTimeOfAnAnswer:
+    @pytest.mark.parametrize("path", BODIES)
+    async def test_does_not_tell_who_has_an_account(self, auth_app, superuser, path):
+        hashed = Passwords(CHEAP).hash(PASSWORD)
+        people = [(new_id(), f"known-{n:04}@example.org") for n in range(PAIRS)]
+        await superuser.executemany(
+            "insert into auth.users (id, email, email_norm, hashed_password, is_verified)"
+            " values ($1, $2, $2, $3, true)",
+            [(user_id, email, hashed) for user_id, email in people],
+        )
+        await superuser.executemany(
+            "insert into auth.login_stats (user_id) values ($1)", [(user_id,) for user_id, _ in people]
+        )
+        took: dict[str, list[float]] = {"known": [], "nobody": []}
+        async with client_of(auth_app.app, prefix="/api/v1/auth") as client:
+            for n in range(PAIRS):
+                for who in random.sample(sorted(took), 2):
+                    body = {"email": f"{who}-{n:04}@example.org", **BODIES[path]}
+                    began = time.perf_counter()
+                    await client.post(path, json=body)
+                    took[who].append(time.perf_counter() - began)
+
+        area, guessed = auc(took["known"], took["nobody"]), right_guesses(took["known"], took["nobody"])
+        print(json.dumps({"path": path, "pairs": PAIRS, "auc": round(area, 3), "guessed": round(guessed, 3)}))  # noqa: T201 - the figures that are asked for
+        assert area < 0.6
+        assert guessed <= 0.6
