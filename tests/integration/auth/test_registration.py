@@ -175,6 +175,33 @@ class TestVerification:
         assert (answer.status_code, answer.json()["code"]) == (422, "link.invalid")
 
 
+class TestLogin:
+    @pytest.fixture
+    def log_in(self, auth_app: AuthApp):
+        async def log_in(password: str) -> tuple[int, str]:
+            async with auth_app.client() as client:
+                answer = await client.post("/login", json={"email": ADA, "password": password})
+            return answer.status_code, answer.json().get("code", "")
+
+        return log_in
+
+    async def test_of_an_address_that_is_not_verified_is_refused_to_whoever_knows_the_password(
+        self, register, log_in, superuser
+    ):
+        await register(password=FIRST)
+
+        assert await log_in(FIRST) == (403, "email.unverified")
+        assert await log_in(SECOND) == (401, "credentials.wrong")
+        assert await superuser.fetchval("select count(*) from auth.authentication_sessions") == 0
+        assert await superuser.fetchval("select login_count from auth.login_stats") == 0
+
+    async def test_is_let_in_once_the_link_was_used(self, register, verify, links, log_in):
+        await register(password=FIRST)
+        await verify((await links())[0])
+
+        assert await log_in(FIRST) == (200, "")
+
+
 class TestResend:
     @pytest.mark.parametrize("email", [ADA, "nobody@example.org"])
     async def test_answers_and_asks_the_same_for_every_address(self, auth_app, superuser, mails, email):

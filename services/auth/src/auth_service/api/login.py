@@ -7,8 +7,8 @@ from auth_service.api.known_devices import SentDevice, give_device
 from auth_service.api.limits import LOGIN
 from auth_service.api.resources import UseResources
 from auth_service.api.schemas import LoginRequest, TokenAnswer, address
-from auth_service.domain.errors import credentials_wrong
-from auth_service.usecases.log_in import Credentials, LoginRefusal, log_in
+from auth_service.domain.errors import credentials_wrong, email_unverified
+from auth_service.usecases.log_in import Credentials, LoggedIn, LoginRefusal, log_in
 from common.errors import Kind
 from common.http.documented import raises
 from common.http.limited import per_address
@@ -18,6 +18,7 @@ router = APIRouter(tags=["sessions"])
 
 @router.post("/login", summary="Sign in with e-mail and password", dependencies=[per_address(LOGIN)])
 @raises(Kind.UNAUTHENTICATED, "credentials.wrong")
+@raises(Kind.FORBIDDEN, "email.unverified")
 @raises(Kind.TOO_MANY, "login.locked")
 @raises(Kind.UNAVAILABLE, "auth.busy", "auth.signing_key_missing")
 async def post_login(
@@ -44,8 +45,13 @@ async def post_login(
         new_id=resources.new_id,
         now=now,
     )
-    if isinstance(outcome, LoginRefusal):
-        raise credentials_wrong()
+    match outcome:
+        case LoginRefusal.WRONG:
+            raise credentials_wrong()
+        case LoginRefusal.UNVERIFIED:
+            raise email_unverified()
+        case LoggedIn():
+            pass
     issued = await resources.tokens.issue(outcome.session, now=now)
     give_device(response, outcome.device, resources, in_cookie=body.cookie)
     return token_answer(response, issued, resources, in_cookie=body.cookie)

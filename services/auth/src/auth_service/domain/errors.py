@@ -23,6 +23,14 @@ def login_locked(until: datetime, *, now: datetime) -> QuartetError:
     )
 
 
+def email_unverified() -> QuartetError:
+    return QuartetError(
+        "email.unverified",
+        "The address has not been confirmed: use the link of the mail, or ask for another one.",
+        kind=Kind.FORBIDDEN,
+    )
+
+
 def hashing_busy() -> QuartetError:
     return unavailable("auth.busy", "Too many people are signing in at this moment; try again shortly.")
 
