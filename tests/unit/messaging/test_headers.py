@@ -152,6 +152,12 @@ class TestIdOf:
         assert id_of(record) == id_of(later)
         assert id_of(record) != id_of(elsewhere)
 
+    def test_is_another_for_what_stands_there_on_a_cluster_that_begins_anew(self):
+        record, anew = Sent({"ce_id": None}).record(), Sent({"ce_id": None}).record()
+        anew.timestamp += 1
+
+        assert id_of(record) != id_of(anew)
+
 
 class TestTypeOf:
     @pytest.mark.parametrize(("value", "found"), [(b"user.registered", "user.registered"), (b"\xff", None)])

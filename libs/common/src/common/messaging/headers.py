@@ -103,11 +103,12 @@ def schema_of(record: Record) -> str | None:
 
 
 def id_of(record: Record) -> UUID:
-    """The message's own id; one made from where it stands, the same at every delivery, when it has none."""
+    """The message's own id; one made from where and since when it stands, the same at every delivery, else."""
     try:
         return _id(dict(record.headers), "ce_id")
     except UndecodableError:
-        return uuid5(_UNREADABLE_IDS, f"{record.topic}/{record.partition}/{record.offset}")
+        place = f"{record.topic}/{record.partition}/{record.offset}"
+        return uuid5(_UNREADABLE_IDS, f"{place}/{record.timestamp}")
 
 
 def readable_key(record: Record) -> str | None:
