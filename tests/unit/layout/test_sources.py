@@ -93,5 +93,5 @@ class TestLinter:
 
 
 def _texts() -> list[Path]:
-    binary = {".png", ".jpg", ".woff2", ".ico", ".jar", ".pyc"}
+    binary = {".png", ".jpg", ".woff2", ".ico", ".jar", ".pyc", ".gz"}
     return [path for path in files() if path.suffix not in binary]
