@@ -103,7 +103,7 @@ def schema_of(record: Record) -> str | None:
 
 
 def id_of(record: Record) -> UUID:
-    """The message's own id; one made from where and since when it stands, the same at every delivery, else."""
+    """The message's own id; else one of where and since when it stands, the same at every delivery."""
     try:
         return _id(dict(record.headers), "ce_id")
     except UndecodableError:
