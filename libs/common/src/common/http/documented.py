@@ -43,10 +43,15 @@ DATABASE_CODES = (
 
 def raises(kind: Kind, *codes: str) -> Callable[[CallT], CallT]:
     """On a route, or on what routes depend on: the codes of the problems that it raises."""
+    return gives(codes_of(kind, *codes))
+
+
+def gives(problems: Problems) -> Callable[[CallT], CallT]:
+    """The problems of something that it calls by itself."""
 
     def marked(call: CallT) -> CallT:
         told: Problems = getattr(call, "problems", ())
-        cast("Any", call).problems = (*told, *codes_of(kind, *codes))
+        cast("Any", call).problems = (*told, *problems)
         return call
 
     return marked

@@ -9,14 +9,15 @@ from auth_service.domain.errors import refresh_token_invalid
 from auth_service.domain.refresh_tokens import read_refresh_token
 from auth_service.usecases.end_sessions import end_sessions
 from common.errors import Kind
-from common.http.documented import raises
+from common.http.documented import gives, raises
 from common.http.permissions import AccessToken
 
 router = APIRouter(tags=["sessions"])
 
 
 @router.post("/logout", status_code=204, summary="End this session")
-@raises(Kind.UNAUTHENTICATED, "refresh_token.invalid", "token.missing")
+@raises(Kind.UNAUTHENTICATED, "refresh_token.invalid")
+@gives(AccessToken.problems)
 @raises(Kind.FORBIDDEN, "csrf.failed")
 async def post_logout(
     request: Request, resources: UseResources, body: RefreshRequest | None = None

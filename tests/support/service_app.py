@@ -1,0 +1,74 @@
+"""The api of any service but auth in the test's own process, over this worker's database."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from importlib import import_module
+from typing import Any
+from uuid import UUID
+
+import pytest
+from fastapi import FastAPI
+
+from common.clock import utc_now
+from common.composition.api import Api, access_tokens, public_app
+from common.health.checks import Checks
+from common.health.routes import HealthView
+from common.http.cursors import Cursors
+from common.http.limited import limits_of
+from common.http.shared_limits import RateLimits, monotonic_us
+from common.postgres.engine import Database
+from common.settings import ApiSettings
+from common.settings_errors import load
+from tests.support.installation import Installation
+from tests.support.repository import SERVICE_PACKAGES
+from tests.support.tokens import KEY, Keys, claims, token
+
+UNLIMITED = "1000000/1"
+
+
+def api_of(service: str) -> Api[Any]:
+    return import_module(f"{SERVICE_PACKAGES[service].name}.app").API
+
+
+@asynccontextmanager
+async def service_app(
+    service: str, installation: Installation, database: Database, redis: Any
+) -> AsyncGenerator[FastAPI]:
+    """Limits of rate are out of the way; tokens are those of `token_for`."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in installation.environment(service, "api").items():
+            patch.setenv(name, value)
+        settings = load(ApiSettings)
+    api = api_of(service)
+    app = public_app(api, settings, HealthView(service=service, version="0", ready=Checks(())))
+    limits = RateLimits(
+        redis,
+        prefix=settings.redis.prefix,
+        moved=dict.fromkeys(limits_of(app), UNLIMITED),
+        now_us=monotonic_us,
+    )
+    app.state.database = database
+    app.state.clock = utc_now
+    app.state.rate_limits = limits
+    app.state.trusted_proxies = ()
+    app.state.cursors = Cursors.from_settings((), spare=bytes(32))
+    app.state.access_tokens = access_tokens(api, settings, database, keys=Keys(KEY), revoked=set())
+    app.state.issuer = settings.token.issuer
+    try:
+        yield app
+    finally:
+        await limits.close()
+
+
+def token_for(app: FastAPI, user_id: UUID, scope: str) -> str:
+    now = utc_now()
+    return token(
+        claims(
+            iss=app.state.issuer,
+            sub=str(user_id),
+            scope=scope,
+            iat=int(now.timestamp()),
+            exp=int((now + timedelta(minutes=10)).timestamp()),
+        )
+    )
