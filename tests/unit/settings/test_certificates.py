@@ -1,10 +1,12 @@
+import os
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from common.certificates import watch_files
+from common.certificates import CertificateFileError, check_key, watch_files
 from tests.support.authority import Authority
 
 NOW = datetime.now(UTC)
@@ -65,3 +67,31 @@ class TestCertificate:
             watch_files({"INTERNAL_KEY_FILE": tmp_path / "nowhere"}, NOW)
 
         assert logs == []
+
+
+@pytest.fixture
+def key_of(tmp_path, monkeypatch):
+    """A key with this owner and these rights, whoever runs the tests."""
+
+    def make(owner: int, rights: int) -> Path:
+        _, key = Authority(tmp_path).issue("auth")
+        key.chmod(rights)
+        mode, inode, device, links, _, *rest = key.stat()[:10]
+        shown = os.stat_result((mode, inode, device, links, owner, *rest))
+        monkeypatch.setattr(Path, "stat", lambda *_, **__: shown)
+        return key
+
+    return make
+
+
+class TestKey:
+    @pytest.mark.parametrize(("owner", "rights"), [(0, 0o640), (0, 0o600), (1000, 0o600), (1000, 0o400)])
+    def test_may_be_read_by_its_owner_and_one_of_root_s_by_its_group(self, key_of, owner, rights):
+        check_key(key_of(owner, rights))
+
+    @pytest.mark.parametrize(
+        ("owner", "rights", "told"), [(0, 0o644, "640"), (0, 0o660, "640"), (1000, 0o640, "600")]
+    )
+    def test_that_others_may_read_is_refused_with_what_it_may_be(self, key_of, owner, rights, told):
+        with pytest.raises(CertificateFileError, match=f"chmod {told} it"):
+            check_key(key_of(owner, rights))
