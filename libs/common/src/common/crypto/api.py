@@ -18,7 +18,10 @@ from common.jobs.enqueue import enqueue
 from common.postgres.context import Context
 from common.postgres.engine import Transaction
 
-_UNFINISHED = sa.text("SELECT id FROM jobs WHERE kind = :kind AND finished_at IS NULL")
+# The one that stands for ours may have ended since: then it is the latest.
+_JOB = sa.text("""
+    SELECT id FROM jobs WHERE kind = :kind ORDER BY finished_at IS NOT NULL, finished_at DESC LIMIT 1
+""")
 _AUDIT = sa.text("""
     INSERT INTO audit_log (id, at, actor, action, data)
     VALUES (:id, :at, :actor, :action, CAST(:data AS jsonb))
@@ -72,7 +75,7 @@ def keys_router(sealing: Sealing) -> APIRouter:
             return RotateOut(dry_run=body.dry_run, rows=rows, job_id=None)
         async with database.transaction(as_user=Context.SYSTEM) as tx:
             await enqueue(tx, ROTATION, dedupe_key="all", user_id=None, arguments={})
-            job_id: UUID = (await tx.execute(_UNFINISHED, {"kind": ROTATION})).scalar_one()
+            job_id: UUID = (await tx.execute(_JOB, {"kind": ROTATION})).scalar_one()
             await _record(tx, actor=caller, at=clock(), job_id=job_id, active=sealing.cipher.active)
         return RotateOut(dry_run=False, rows=rows, job_id=job_id)
 
