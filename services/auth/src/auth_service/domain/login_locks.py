@@ -1,4 +1,4 @@
-"""When a guesser has to wait, and for how long (ADR 0023).
+"""When a guesser has to wait, and for how long (ADR 0022).
 
 Failures are counted by account and network, and by account alone. A device that its owner signed in on before
 is counted by itself and nowhere else: no stranger can lock it out.

@@ -1,0 +1,66 @@
+"""What accounts and their passwords hang on."""
+
+from tests.guards.guard import Guard
+
+_AUTH = "services/auth/src/auth_service"
+_PROTECTION = "tests/integration/auth/test_login_protection.py"
+_OLDER = "tests/integration/auth/test_older_hashes.py"
+
+AUTH = (
+    Guard(
+        "a lock holds right passwords up as it does wrong ones",
+        "usecases/count_attempts.py",
+        "    if locked_until is not None:\n        raise",
+        "    if False:\n        raise",
+        f"{_PROTECTION}::TestAGuesser::test_waits_after_five_wrong_passwords_and_then_learns_nothing",
+        below=_AUTH,
+    ),
+    Guard(
+        "guesses that come all at once are decided one after the other",
+        "usecases/count_attempts.py",
+        "    if standing:\n        raise login_locked(max(standing), now=now)\n    begun",
+        "    begun",
+        f"{_PROTECTION}::TestAGuesser::test_who_asks_all_at_once_gets_no_more_answers",
+        below=_AUTH,
+    ),
+    Guard(
+        "failures are counted in the database, not in what was read before",
+        "storage/login_attempts.py",
+        "login_attempts.failures + 1",
+        "1",
+        f"{_PROTECTION}::TestAGuesser::test_waits_after_five_wrong_passwords_and_then_learns_nothing",
+        below=_AUTH,
+    ),
+    Guard(
+        "strangers do not count on a known device",
+        "domain/login_locks.py",
+        "    if known_device is not None:",
+        "    if known_device is not None and False:",
+        f"{_PROTECTION}::TestTheOwner::test_signs_in_from_a_known_device_while_others_guess",
+        below=_AUTH,
+    ),
+    Guard(
+        "a device is known at its user's account only",
+        "usecases/log_in.py",
+        "known.user_id != user_id",
+        "False",
+        f"{_PROTECTION}::TestTheOwner::test_s_device_helps_at_no_other_account",
+        below=_AUTH,
+    ),
+    Guard(
+        "a hash made anew never brings an older password back",
+        "storage/users.py",
+        " AND hashed_password = :former",
+        "",
+        f"{_OLDER}::TestAnOlderHash::test_never_brings_back_a_password_that_was_changed_meanwhile",
+        below=_AUTH,
+    ),
+    Guard(
+        "a password is looked at before it is hashed",
+        "usecases/reset_password.py",
+        '    rules.require(new, about=about, pointer="/new_password")\n',
+        "",
+        "tests/integration/auth/test_weak_passwords.py::TestAReset::test_refuses_what_is_made_of_the_user_s_name",
+        below=_AUTH,
+    ),
+)
