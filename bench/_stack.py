@@ -50,7 +50,7 @@ async def new_user(stack: Stack) -> tuple[str, str]:
         token = await log_in(client, email)
         headers = {"Authorization": f"Bearer {token}"}
         async with asyncio.timeout(20):
-            while (await client.get("/api/v1/profile/me", headers=headers)).status_code != 200:  # noqa: ASYNC110 - asked over HTTP
+            while (await client.get("/api/v1/profile/me", headers=headers)).json().get("version", 0) < 1:  # noqa: ASYNC110 - asked over HTTP
                 await asyncio.sleep(0.05)
     body = token.split(".")[1]
     return json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))["sub"], token

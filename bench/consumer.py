@@ -30,10 +30,10 @@ SERVICE = "profile"
 BY_STEM = {stem(UserRegistered): UserRegistered}
 
 _ONE = sa.text(
-    "INSERT INTO profiles (user_id, full_name, timezone, language) VALUES (:id, :name, :zone, :language)"
+    "INSERT INTO profiles (user_id, display_name, timezone, language) VALUES (:id, :name, :zone, :language)"
 )
 _MANY = sa.text("""
-    INSERT INTO profiles (user_id, full_name, timezone, language)
+    INSERT INTO profiles (user_id, display_name, timezone, language)
     SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:names AS text[]), CAST(:zones AS text[]),
                          CAST(:languages AS text[]))
 """)

@@ -17,13 +17,24 @@ async def ready(gateway: Gateway, who: Newcomer, path: str) -> dict:
     return await eventually(answer)
 
 
+async def profile_of(gateway: Gateway, who: Newcomer) -> dict:
+    """As soon as it is there: before, everything of it is null."""
+
+    async def answer():
+        profile = (await gateway.get("/api/v1/profile/me", who)).json()
+        assert profile["version"] >= 1
+        return profile
+
+    return await eventually(answer)
+
+
 class TestNewcomer:
     async def test_gets_a_profile_from_what_they_registered_with(self, gateway):
         ada = await gateway.newcomer(full_name="Ada Lovelace", timezone="Europe/London", language="en")
 
-        profile = await ready(gateway, ada, "/api/v1/profile/me")
+        profile = await profile_of(gateway, ada)
 
-        assert profile["full_name"] == "Ada Lovelace"
+        assert profile["display_name"] == "Ada Lovelace"
         assert profile["timezone"] == "Europe/London"
         assert profile["language"] == "en"
         assert UUID(profile["user_id"]).version == 7
@@ -47,8 +58,8 @@ class TestNewcomer:
         ada = await gateway.newcomer(full_name="Ada Lovelace")
         grace = await gateway.newcomer(full_name="Grace Hopper")
 
-        assert (await ready(gateway, ada, "/api/v1/profile/me"))["full_name"] == "Ada Lovelace"
-        assert (await ready(gateway, grace, "/api/v1/profile/me"))["full_name"] == "Grace Hopper"
+        assert (await profile_of(gateway, ada))["display_name"] == "Ada Lovelace"
+        assert (await profile_of(gateway, grace))["display_name"] == "Grace Hopper"
 
     async def test_gets_the_same_answer_when_the_address_is_taken(self, gateway):
         ada = await gateway.newcomer()

@@ -18,7 +18,9 @@ async def visible(gateway, who: Newcomer) -> bool:
     profile = await gateway.get("/api/v1/profile/me", who)
     categories = await gateway.get("/api/v1/calendar/categories", who)
     usage = await gateway.get("/api/v1/chat/usage", who)
-    return profile.status_code == usage.status_code == 200 and len(categories.json()["items"]) == 5
+    return (
+        profile.json()["version"] >= 1 and usage.status_code == 200 and len(categories.json()["items"]) == 5
+    )
 
 
 def all_of(status: int) -> dict[str, int]:

@@ -43,7 +43,7 @@ def neighbours(number: int) -> list[UUID]:
 async def refusing(operator: asyncpg.Connection, full_name: str) -> AsyncIterator[None]:
     """As long as this lasts profile's database refuses users of this name: a bug that waits for its fix."""
     await operator.execute(
-        f"alter table profile.profiles add constraint poison check (full_name <> '{full_name}') not valid"
+        f"alter table profile.profiles add constraint poison check (display_name <> '{full_name}') not valid"
     )
     try:
         yield
@@ -52,7 +52,7 @@ async def refusing(operator: asyncpg.Connection, full_name: str) -> AsyncIterato
 
 
 async def name_of(operator: asyncpg.Connection, user_id: UUID) -> str | None:
-    return await operator.fetchval("select full_name from profile.profiles where user_id = $1", user_id)
+    return await operator.fetchval("select display_name from profile.profiles where user_id = $1", user_id)
 
 
 async def stopped(operator: asyncpg.Connection, *keys: UUID) -> dict[str, int]:

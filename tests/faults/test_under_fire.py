@@ -167,11 +167,11 @@ class TestKey:
 
     async def test_has_its_first_version_applied_first(self, aftermath, operator):
         rows = await operator.fetch(
-            "select user_id::text as key, full_name from profile.profiles where user_id = any($1)",
+            "select user_id::text as key, display_name from profile.profiles where user_id = any($1)",
             list(aftermath.chronicle.told),
         )
 
-        assert {row["key"]: row["full_name"] for row in rows} == {
+        assert {row["key"]: row["display_name"] for row in rows} == {
             key: told[0].data["full_name"] for key, told in aftermath.written.items()
         }
 

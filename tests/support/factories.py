@@ -7,7 +7,7 @@ from common.contracts.auth import SessionRevoked, UserRegistered
 from common.contracts.calendar import CategoriesCreated
 from common.contracts.chat import LearnerCreated
 from common.contracts.envelope import Event, Payload, PayloadT_co
-from common.contracts.profile import ProfileCreated
+from common.contracts.profile import ProfileCompleted, ProfileCreated
 from common.ids import new_id
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -71,6 +71,12 @@ def profile_created(user_id: UUID | None = None, *, version: int = 1) -> Event[P
     return event(ProfileCreated(user_id=user_id, version=version), key=user_id, user_id=user_id)
 
 
+def profile_completed(user_id: UUID | None = None, *, version: int = 7) -> Event[ProfileCompleted]:
+    user_id = user_id or new_id()
+    data = ProfileCompleted(user_id=user_id, version=version, completed_at=NOON)
+    return event(data, key=user_id, user_id=user_id)
+
+
 def categories_created(
     user_id: UUID | None = None, *, names: tuple[str, ...] = ("Work", "Personal")
 ) -> Event[CategoriesCreated]:
@@ -85,4 +91,11 @@ def learner_created(user_id: UUID | None = None) -> Event[LearnerCreated]:
 
 def one_of_each() -> tuple[Event[Payload], ...]:
     """An event of every type in the catalogue."""
-    return (user_registered(), session_revoked(), profile_created(), categories_created(), learner_created())
+    return (
+        user_registered(),
+        session_revoked(),
+        profile_created(),
+        profile_completed(),
+        categories_created(),
+        learner_created(),
+    )

@@ -30,6 +30,8 @@ class Fault:
     pointer: str
     code: str
     detail: str
+    choices: tuple[str, ...] = ()
+    """What could have been meant, where the value could mean several things."""
 
 
 class QuartetError(Exception):

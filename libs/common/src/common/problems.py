@@ -56,6 +56,9 @@ class ProblemFault(BaseModel):
     )
     code: str = Field(description="Stable name of the fault.", examples=["field.missing"])
     detail: str = Field(description="A sentence for people; may change.")
+    choices: list[str] | None = Field(
+        default=None, description="What could have been meant, where the value could mean several things."
+    )
 
 
 class ProblemDocument(BaseModel):
@@ -92,7 +95,12 @@ def problem(error: QuartetError, *, instance: str, request_id: str) -> ProblemDo
         instance=instance,
         request_id=request_id,
         errors=[
-            ProblemFault(pointer=fault.pointer, code=fault.code, detail=fault.detail)
+            ProblemFault(
+                pointer=fault.pointer,
+                code=fault.code,
+                detail=fault.detail,
+                choices=list(fault.choices) or None,
+            )
             for fault in error.faults
         ]
         or None,

@@ -10,7 +10,7 @@ from profile_service.usecases.create_profile import create_profile
 
 def build_handlers(new_id: NewId, clock: Clock) -> Handlers:
     async def user_registered(tx: Transaction, event: Event[UserRegistered]) -> None:
-        await create_profile(tx, event.data, event_id=new_id(), now=clock())
+        await create_profile(tx, event.data, now=clock(), new_id=new_id)
 
     handlers = Handlers("profile")
     handlers.each(UserRegistered, user_registered)

@@ -4,12 +4,13 @@ from common.contracts.auth import SessionRevoked, UserRegistered
 from common.contracts.calendar import CategoriesCreated
 from common.contracts.chat import LearnerCreated
 from common.contracts.envelope import Payload, stem
-from common.contracts.profile import ProfileCreated
+from common.contracts.profile import ProfileCompleted, ProfileCreated
 
 PAYLOADS: tuple[type[Payload], ...] = (
     UserRegistered,
     SessionRevoked,
     ProfileCreated,
+    ProfileCompleted,
     CategoriesCreated,
     LearnerCreated,
 )

@@ -7,7 +7,7 @@ from common.contracts.auth import SessionRevoked, UserRegistered
 from common.contracts.calendar import CategoriesCreated
 from common.contracts.chat import LearnerCreated
 from common.contracts.envelope import Payload
-from common.contracts.profile import ProfileCreated
+from common.contracts.profile import ProfileCompleted, ProfileCreated
 
 _USER = UUID("019ab2f0-1c00-7000-8000-0000000000a1")
 _SESSION = UUID("019ab2f0-1c00-7000-8000-0000000000b2")
@@ -29,6 +29,7 @@ EXAMPLES: tuple[Payload, ...] = (
         tokens_expire_at=datetime(2026, 11, 22, 12, 10, tzinfo=UTC),
     ),
     ProfileCreated(user_id=_USER, version=1),
+    ProfileCompleted(user_id=_USER, version=7, completed_at=_NOON),
     CategoriesCreated(user_id=_USER, names=("Work", "Personal", "Family")),
     LearnerCreated(user_id=_USER),
 )

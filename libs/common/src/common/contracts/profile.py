@@ -1,3 +1,4 @@
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -15,3 +16,16 @@ class ProfileCreated(Payload):
     """Whose profile it is."""
     version: int
     """The profile's version with this event; grows with every change."""
+
+
+class ProfileCompleted(Payload):
+    """Everything that counts is said in a profile for the first time; told once, whatever is removed later."""
+
+    event_type: ClassVar[str] = "profile.completed"
+    topic: ClassVar[Topic] = PROFILES
+
+    user_id: UUID
+    """Whose profile it is."""
+    version: int
+    """The profile's version with this event; grows with every change."""
+    completed_at: datetime

@@ -1,36 +1,70 @@
-from uuid import UUID
+from dataclasses import replace
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Response
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Body, Response
 
 from common.errors import Kind
 from common.http.documented import raises
+from common.http.etag import IfVersion, IfVersionRequired, version_headers
+from common.http.merge_patch import MergePatch
 from common.http.permissions import CurrentUser
 from common.http.resources import UseDatabase
-from common.http.timestamps import Timestamp
-from profile_service.domain.errors import profile_not_ready
-from profile_service.storage.profiles import read_profile
+from profile_service.api.proposals import UseOwnProfile, UseReading, merging, replacing
+from profile_service.api.schemas import DOCUMENT_SCHEMA, ProfileAnswer, profile_answer
+from profile_service.domain.fields import FIELDS
+from profile_service.storage.profiles import Profile, read_profile
 
-router = APIRouter(tags=["profile"])
+router = APIRouter(prefix="/me", tags=["profile"])
 
-
-class ProfileAnswer(BaseModel):
-    user_id: UUID = Field(description="The account's id, the same in every service.")
-    full_name: str | None = Field(description="What others call the user.")
-    timezone: str | None = Field(description="A name of the IANA database.")
-    language: str | None = Field(description="A language, and a region where it matters: `en`, `pt-BR`.")
-    version: int = Field(description="Grows with every change.")
-    created_at: Timestamp = Field(description="In UTC.")
-    updated_at: Timestamp = Field(description="Of the last change, in UTC.")
+OF_CONSTRAINTS: Final = (*(f"{field.column}.invalid" for field in FIELDS), "emergency_contact.name_missing")
+"""Of the database, should it ever disagree with the rules here."""
+Document = Annotated[dict[str, Any], Body(json_schema_extra=DOCUMENT_SCHEMA)]
 
 
-@router.get("/me", summary="The caller's own profile", response_model=ProfileAnswer)
-@raises(Kind.NOT_FOUND, "profile.not_ready")
-async def get_me(user: CurrentUser, database: UseDatabase) -> Response:
+@router.get("", summary="The caller's own profile", response_model=ProfileAnswer)
+async def get_me(user: CurrentUser, database: UseDatabase, conditions: IfVersion) -> Response:
+    """Of a user without one: everything is null and the version is 0; nothing is written by looking."""
     async with database.read_transaction(as_user=user.user_id) as connection:
         profile = await read_profile(connection, user_id=user.user_id)
     if profile is None:
-        raise profile_not_ready()
-    # Encoded here: the framework would validate and encode what the database has typed already.
-    body = ProfileAnswer.model_construct(**vars(profile)).model_dump_json()
+        profile = Profile(user.user_id)
+    return conditions.unchanged(profile.version) or _answer(profile)
+
+
+@router.put("", summary="Replace the caller's own profile", response_model=ProfileAnswer)
+@raises(Kind.INVALID, *OF_CONSTRAINTS)
+async def put_me(
+    document: Document, reading: UseReading, own: UseOwnProfile, conditions: IfVersionRequired
+) -> Response:
+    """What the document leaves out is removed."""
+    return _answer(await own.change(replacing(document, reading), conditions))
+
+
+@router.patch("", summary="Change the caller's own profile", response_model=ProfileAnswer)
+@raises(Kind.INVALID, *OF_CONSTRAINTS)
+async def patch_me(
+    patch: MergePatch, reading: UseReading, own: UseOwnProfile, conditions: IfVersion
+) -> Response:
+    """Without If-Match the last one wins, field by field; with it nobody overwrites unseen changes."""
+    return _answer(await own.change(merging(patch, reading), conditions))
+
+
+@router.post("/validate", summary="What a change would make of the profile", response_model=ProfileAnswer)
+async def post_validate(
+    patch: MergePatch, reading: UseReading, user: CurrentUser, database: UseDatabase
+) -> Response:
+    """Answers as PATCH would, every fault at once, and stores nothing."""
+    async with database.read_transaction(as_user=user.user_id) as connection:
+        profile = await read_profile(connection, user_id=user.user_id) or Profile(user.user_id)
+    values = merging(patch, reading)(profile)
+    body = profile_answer(replace(profile, values=values)).model_dump_json()
     return Response(body, media_type="application/json")
+
+
+def _answer(profile: Profile) -> Response:
+    # Encoded here: the framework would validate and encode what the database has typed already.
+    return Response(
+        profile_answer(profile).model_dump_json(),
+        media_type="application/json",
+        headers=version_headers(profile.version),
+    )

@@ -1,9 +1,5 @@
 from common.errors import Kind, QuartetError
 
 
-def profile_not_ready() -> QuartetError:
-    return QuartetError(
-        "profile.not_ready",
-        "There is no profile for this account yet; it is made within moments of the registration.",
-        kind=Kind.NOT_FOUND,
-    )
+def nobody() -> QuartetError:
+    return QuartetError("profile.not_found", "Nobody of this id shows a profile.", kind=Kind.NOT_FOUND)

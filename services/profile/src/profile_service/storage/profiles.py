@@ -1,51 +1,109 @@
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 import sqlalchemy as sa
 
 from common.postgres.engine import Transaction
+from profile_service.domain.fields import FIELDS, NOTHING, Values
+
+_COLUMNS: Final = tuple(one.column for one in FIELDS)
+_READ: Final = f"""
+    SELECT {", ".join(_COLUMNS)},
+        user_id, timezone, language, account_version, version, created_at, updated_at, completed_at
+    FROM profiles
+"""
+_READ_ONE: Final = f"{_READ} WHERE user_id = $1"
+_LOCK: Final = sa.text(f"{_READ} WHERE user_id = :user_id FOR UPDATE")
+# The same statement for whoever comes first, the event or the user.
+_INSERT: Final = sa.text("""
+    INSERT INTO profiles
+        (user_id, display_name, timezone, language, account_version, created_at, updated_at)
+    VALUES (:user_id, :display_name, :timezone, :language, :account_version, :now, :now)
+    ON CONFLICT DO NOTHING
+""")
+# Clocks differ by a little: the time of the last change only goes forward, and it bounds the day of birth.
+_CHANGE: Final = sa.text(f"""
+    UPDATE profiles SET
+        {", ".join(f"{column} = :{column}" for column in _COLUMNS)},
+        timezone = :timezone, language = :language, account_version = :account_version,
+        completed_at = :completed_at, version = version + 1, updated_at = greatest(updated_at, :now)
+    WHERE user_id = :user_id AND version = :version
+    RETURNING updated_at
+""")
 
 
 @dataclass(frozen=True)
 class Profile:
+    """With version 0 of a user who has none yet."""
+
     user_id: UUID
-    full_name: str | None
-    timezone: str | None
-    language: str | None
-    version: int
-    created_at: datetime
-    updated_at: datetime
+    values: Values = field(default_factory=NOTHING.copy)
+    timezone: str | None = None
+    language: str | None = None
+    account_version: int = 0
+    """Of the account that the copies above were taken from."""
+    version: int = 0
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    completed_at: datetime | None = None
 
 
 @dataclass(frozen=True)
 class NewProfile:
     user_id: UUID
-    full_name: str | None
-    timezone: str | None
-    language: str | None
+    display_name: str | None = None
+    timezone: str | None = None
+    language: str | None = None
+    account_version: int = 0
 
 
-async def insert_profile(tx: Transaction, profile: NewProfile) -> bool:
+async def insert_profile(tx: Transaction, profile: NewProfile, *, now: datetime) -> bool:
     """False when the user has one already."""
-    inserted = await tx.execute(
-        sa.text("""
-            INSERT INTO profiles (user_id, full_name, timezone, language)
-            VALUES (:user_id, :full_name, :timezone, :language)
-            ON CONFLICT DO NOTHING
-        """),
-        vars(profile),
-    )
+    inserted = await tx.execute(_INSERT, {**vars(profile), "now": now})
     return inserted.rowcount == 1
 
 
 async def read_profile(connection: asyncpg.Connection, *, user_id: UUID) -> Profile | None:
-    row = await connection.fetchrow(
-        """
-        SELECT user_id, full_name, timezone, language, version, created_at, updated_at
-        FROM profiles WHERE user_id = $1
-        """,
-        user_id,
+    row = await connection.fetchrow(_READ_ONE, user_id)
+    return None if row is None else _profile(row)
+
+
+async def lock_profile(tx: Transaction, *, user_id: UUID) -> Profile | None:
+    row = (await tx.execute(_LOCK, {"user_id": user_id})).mappings().one_or_none()
+    return None if row is None else _profile(row)
+
+
+async def change_profile(tx: Transaction, profile: Profile, *, now: datetime) -> datetime | None:
+    """When it was changed; None when its version is not the present one."""
+    changed = await tx.execute(
+        _CHANGE,
+        {
+            **profile.values,
+            "user_id": profile.user_id,
+            "timezone": profile.timezone,
+            "language": profile.language,
+            "account_version": profile.account_version,
+            "completed_at": profile.completed_at,
+            "version": profile.version,
+            "now": now,
+        },
     )
-    return None if row is None else Profile(**row)
+    return changed.scalar_one_or_none()
+
+
+def _profile(row: Mapping[Any, Any]) -> Profile:
+    return Profile(
+        user_id=row["user_id"],
+        values={column: row[column] for column in _COLUMNS},
+        timezone=row["timezone"],
+        language=row["language"],
+        account_version=row["account_version"],
+        version=row["version"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        completed_at=row["completed_at"],
+    )

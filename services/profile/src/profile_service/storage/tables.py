@@ -2,21 +2,65 @@ import sqlalchemy as sa
 
 from common.postgres.common_tables import new_metadata, text, timestamp, uuid
 from common.postgres.tables import ALL, Grants, Schema, TableAccess
+from profile_service.domain.fields import CONTACT_CHECK, FIELDS, PUBLIC
+from profile_service.domain.preferences import CHOICES, SWITCHES, check
 
 metadata = new_metadata()
+
+
+def _version() -> sa.Column[int]:
+    return sa.Column("version", sa.Integer, nullable=False, server_default=sa.text("1"))
+
 
 sa.Table(
     "profiles",
     metadata,
     uuid("user_id", primary_key=True),
-    text("full_name", nullable=True),
+    *(
+        sa.Column(field.column, sa.Date if field.rule.of_dates else sa.Text, nullable=True)
+        for field in FIELDS
+    ),
     text("timezone", nullable=True),
     text("language", nullable=True),
-    sa.Column("version", sa.Integer, nullable=False, server_default=sa.text("1")),
+    sa.Column("account_version", sa.Integer, nullable=False, server_default=sa.text("0")),
+    _version(),
     timestamp("created_at", default_now=True),
     timestamp("updated_at", default_now=True),
-    sa.CheckConstraint("char_length(full_name) BETWEEN 1 AND 200", name="full_name"),
+    timestamp("completed_at", nullable=True),
+    *(sa.CheckConstraint(field.check, name=field.column) for field in FIELDS),
+    sa.CheckConstraint(CONTACT_CHECK, name="emergency_contact"),
+    sa.Index("profiles_user_id_created_at_idx", "user_id", "created_at"),
+    sa.Index("profiles_incomplete_idx", "created_at", postgresql_where=sa.text("completed_at is null")),
 )
+
+# What everybody who is signed in may read: copies, made in the transaction that changes the profile.
+sa.Table(
+    "public_profiles",
+    metadata,
+    uuid("user_id", primary_key=True),
+    *(text(field.column, nullable=True) for field in PUBLIC),
+    _version(),
+    timestamp("updated_at"),
+    sa.ForeignKeyConstraint(["user_id"], ["profiles.user_id"], ondelete="cascade"),
+)
+
+sa.Table(
+    "preferences",
+    metadata,
+    uuid("user_id", primary_key=True),
+    *(text(name) for name in CHOICES),
+    *(sa.Column(name, sa.Boolean, nullable=False) for name in SWITCHES),
+    _version(),
+    timestamp("updated_at"),
+    *(sa.CheckConstraint(check(name), name=name) for name in CHOICES),
+    sa.ForeignKeyConstraint(["user_id"], ["profiles.user_id"], ondelete="cascade"),
+)
+
+_OWN_ROW = "user_id = (select profile.app_uid())"
+_WRITTEN = tuple(field.column for field in FIELDS)
+_COPIED = ("timezone", "language", "account_version")
+_PUBLISHED = (*(field.column for field in PUBLIC), "updated_at")
+_CHOSEN = (*CHOICES, *SWITCHES, "updated_at")
 
 SCHEMA = Schema(
     "profile",
@@ -24,7 +68,24 @@ SCHEMA = Schema(
         TableAccess(
             "profiles",
             "user",
-            user=Grants(select=ALL, insert=("user_id", "full_name", "timezone", "language")),
+            user=Grants(
+                select=ALL,
+                insert=("user_id", "display_name", *_COPIED, "created_at", "updated_at"),
+                update=(*_WRITTEN, *_COPIED, "version", "updated_at", "completed_at"),
+            ),
+        ),
+        TableAccess(
+            "public_profiles",
+            "shared",
+            # select as well: ON CONFLICT compares with what is there
+            user=Grants(
+                select=ALL, insert=("user_id", *_PUBLISHED), update=(*_PUBLISHED, "version"), rows=_OWN_ROW
+            ),
+        ),
+        TableAccess(
+            "preferences",
+            "user",
+            user=Grants(select=ALL, insert=("user_id", *_CHOSEN), update=(*_CHOSEN, "version")),
         ),
     ),
     metadata=metadata,

@@ -1,0 +1,101 @@
+"""What the API shows and takes, made from the table of fields."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from pydantic import BaseModel, Field, create_model
+
+from common.http.timestamps import Timestamp
+from profile_service.domain.document import READ_ONLY, shown
+from profile_service.domain.fields import FIELDS, GROUPS, PUBLIC, Values
+from profile_service.domain.fields import Field as ProfileField
+from profile_service.storage.profiles import Profile
+from profile_service.storage.public_profiles import PublicProfile
+
+_IN_GROUPS: Final = {name: tuple(one for one in FIELDS if one.group == name) for name in GROUPS}
+_ON_TOP: Final = tuple(one for one in FIELDS if one.group is None)
+
+
+def _told(one: ProfileField) -> str:
+    return f"{one.description} It is {one.rule.says}."
+
+
+def _members(fields: tuple[ProfileField, ...]) -> Any:
+    return {one.name: (str | None, Field(description=_told(one), examples=[one.example])) for one in fields}
+
+
+def _property(one: ProfileField) -> dict[str, Any]:
+    return {"type": ["string", "null"], "description": _told(one), "examples": [one.example]}
+
+
+_GROUP_MODELS: Final = {
+    name: create_model(name.title().replace("_", ""), **_members(fields))
+    for name, fields in _IN_GROUPS.items()
+}
+
+
+class _Account(BaseModel):
+    user_id: UUID = Field(description="The account's id, the same in every service.")
+
+
+class _Copies(BaseModel):
+    timezone: str | None = Field(description="A name of the IANA database; it is changed at auth.")
+    language: str | None = Field(description="A language, with a region where it matters; changed at auth.")
+    version: int = Field(
+        description="Grows with every change; the ETag is made of it. 0: nothing is stored yet."
+    )
+    created_at: Timestamp | None = Field(description="In UTC.")
+    updated_at: Timestamp | None = Field(description="Of the last change, in UTC.")
+
+
+_groups: Any = {
+    name: (model | None, Field(description=GROUPS[name])) for name, model in _GROUP_MODELS.items()
+}
+ProfileAnswer = create_model("ProfileAnswer", __base__=(_Copies, _Account), **_members(_ON_TOP), **_groups)
+PublicAnswer = create_model("PublicProfileAnswer", __base__=_Account, **_members(PUBLIC))
+
+DOCUMENT_SCHEMA: Final[dict[str, Any]] = {
+    "title": "ProfileDocument",
+    "description": "What is left out is removed. What answers show besides may stand here, unchanged.",
+    "additionalProperties": False,
+    "properties": {
+        **{name: {"readOnly": True, "description": "As it was shown."} for name in READ_ONLY},
+        **{one.name: _property(one) for one in _ON_TOP},
+        **{
+            name: {
+                "type": ["object", "null"],
+                "description": GROUPS[name],
+                "properties": {one.name: _property(one) for one in fields},
+            }
+            for name, fields in _IN_GROUPS.items()
+        },
+    },
+}
+
+
+def profile_answer(profile: Profile) -> BaseModel:
+    """Not validated: the database has typed and checked what stands here."""
+    values = profile.values
+    members: Any = {one.name: shown(values[one.column]) for one in _ON_TOP}
+    members |= {name: _group(name, values) for name in GROUPS}
+    return ProfileAnswer.model_construct(
+        user_id=profile.user_id,
+        timezone=profile.timezone,
+        language=profile.language,
+        version=profile.version,
+        created_at=profile.created_at,
+        updated_at=profile.updated_at,
+        **members,
+    )
+
+
+def public_answer(profile: PublicProfile) -> BaseModel:
+    members: Any = {one.name: profile.values[one.column] for one in PUBLIC}
+    return PublicAnswer.model_construct(user_id=profile.user_id, **members)
+
+
+def _group(name: str, values: Values) -> BaseModel | None:
+    members: Any = {one.name: shown(values[one.column]) for one in _IN_GROUPS[name]}
+    if not any(members.values()):
+        return None
+    return _GROUP_MODELS[name].model_construct(**members)

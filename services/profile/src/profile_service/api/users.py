@@ -1,0 +1,30 @@
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from common.errors import Kind
+from common.http.documented import raises
+from common.http.etag import IfVersion, version_headers
+from common.http.permissions import CurrentUser
+from common.http.resources import UseDatabase
+from common.postgres.context import Context
+from profile_service.api.schemas import PublicAnswer, public_answer
+from profile_service.domain.errors import nobody
+from profile_service.storage.public_profiles import read_public_profile
+
+router = APIRouter(prefix="/users", tags=["profile"])
+
+
+@router.get("/{user_id}", summary="What a user shows to others", response_model=PublicAnswer)
+@raises(Kind.NOT_FOUND, "profile.not_found")
+async def get_user(user_id: UUID, _: CurrentUser, database: UseDatabase, conditions: IfVersion) -> Response:
+    """The public fields alone; its version tells nothing of changes to the others."""
+    async with database.read_transaction(as_user=Context.SHARED) as connection:
+        profile = await read_public_profile(connection, user_id=user_id)
+    if profile is None:
+        raise nobody()
+    return conditions.unchanged(profile.version) or Response(
+        public_answer(profile).model_dump_json(),
+        media_type="application/json",
+        headers=version_headers(profile.version),
+    )
