@@ -5,6 +5,7 @@ import asyncio
 import os
 import re
 import sys
+from collections.abc import Sequence
 
 from auth_service.domain.service_clients import CLIENT_ID, ServiceClient
 from auth_service.settings import AuthWorkerSettings
@@ -82,7 +83,7 @@ def _scope(text: str) -> str:
     return text
 
 
-def _parser() -> argparse.ArgumentParser:
+def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m auth_service.service_clients", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     add = commands.add_parser("add", help="make a client and print its secret, once")
@@ -94,11 +95,11 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("list", help="show every client")
     disable = commands.add_parser("disable", help="give a client no more tokens")
     disable.add_argument("client_id", type=_client_id)
-    return parser
+    return parser.parse_args(arguments)
 
 
 def main() -> None:
-    arguments = _parser().parse_args()
+    arguments = parsed(sys.argv[1:])
     try:
         lines = asyncio.run(run(arguments, load(AuthWorkerSettings)))
     except RefusedError as error:

@@ -28,6 +28,8 @@ _OF_EVERY_ROUTE = (
     *codes_of(Kind.UNAVAILABLE, "server.stopping"),
 )
 _OF_PARAMETERS = codes_of(Kind.INVALID, "request.invalid")
+_OF_A_PATH = codes_of(Kind.NOT_FOUND, "route.not_found")
+"""A part of a path that cannot be stored leads nowhere."""
 OF_A_BODY = (
     *codes_of(Kind.MALFORMED, "json.malformed", "json.too_deep", "body.not_utf8", "body.incomplete"),
     *codes_of(Kind.TOO_LARGE, "body.too_large"),
@@ -93,6 +95,8 @@ def problems_of_route(dependant: Dependant) -> set[tuple[Kind, str]]:
     told = {problem for part in parts for problem in getattr(part.call, "problems", ())}
     if any(part.body_params for part in parts):
         told |= set(OF_A_BODY)
+    if any(part.path_params for part in parts):
+        told |= set(_OF_A_PATH)
     if any(map(_has_parameters, parts)):
         told |= set(_OF_PARAMETERS)
     return told | set(_OF_EVERY_ROUTE)
