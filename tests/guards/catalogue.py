@@ -1,6 +1,7 @@
 """Every guard with the test that fails without it; docs/guards.md is written from this."""
 
 from tests.guards.answering import ANSWERING
+from tests.guards.auth import AUTH
 from tests.guards.callers import CALLERS
 from tests.guards.connecting import CONNECTING
 from tests.guards.guard import Guard
@@ -8,6 +9,7 @@ from tests.guards.health import HEALTH, TELEMETRY
 from tests.guards.locking import LOCKING
 from tests.guards.pooling import POOLING
 from tests.guards.sealing import SEALING
+from tests.guards.tokens import TOKENS
 
 _PG = "tests/integration/postgres"
 _MSG = "tests/integration/messaging"
@@ -259,4 +261,6 @@ GUARDS = (
     *HEALTH,
     *TELEMETRY,
     *CALLERS,
+    *AUTH,
+    *TOKENS,
 )
