@@ -14,7 +14,7 @@ from tests.support.accounts import add_user
 from tests.support.auth_app import AuthApp
 
 ADA = "ada.lovelace@example.org"
-OLD, COMMON, OWN = "correct horse battery", "justinbieber", "Lovelace-1815"
+OLD, COMMON, OWN = "correct horse battery", "justinbieber", "AdaLovelace-15"
 
 
 def faults(answer: httpx.Response) -> list[tuple[str, str]]:
