@@ -171,9 +171,7 @@ class TestAClient:
             ({"audience": "auth", "scope": "events:read account"}, "invalid_scope"),
         ],
     )
-    async def test_that_asks_for_more_than_it_may_is_told_by_the_standard_s_name(
-        self, http, chat, form, error
-    ):
+    async def test_that_asks_for_more_than_it_may_is_told_so(self, http, chat, form, error):
         form = {"grant_type": "client_credentials", "audience": "auth", **form}
 
         answer = await http.post("/oauth/token", data=form, auth=httpx.BasicAuth(*chat))
@@ -200,9 +198,7 @@ class TestAClient:
             (b'{"grant_type": "client_credentials"}', "application/json"),
         ],
     )
-    async def test_whose_form_cannot_be_read_in_one_way_only_is_refused(
-        self, http, chat, content, media_type
-    ):
+    async def test_whose_form_can_be_read_in_two_ways_is_refused(self, http, chat, content, media_type):
         answer = await http.post(
             "/oauth/token",
             content=content,
