@@ -180,6 +180,33 @@ class TestABodyThatCannotBeRead:
 
         problem_of(answer, status, code)
 
+    async def test_is_looked_at_whatever_a_second_media_type_says(self, client: httpx.AsyncClient):
+        twice = [("Content-Type", "application/json"), ("Content-Type", "image/png")]
+
+        answer = await client.post("/things", content=b'{"name": "a\\u0000"}', headers=twice)
+
+        problem_of(answer, 422, "request.invalid")
+
+    @pytest.mark.parametrize(
+        "packed",
+        [
+            "Content-Encoding: gzip\r\nContent-Encoding: identity\r\nTransfer-Encoding: chunked",
+            "Transfer-Encoding: gzip, chunked",
+        ],
+    )
+    async def test_as_it_is_packed_is_refused_however_that_is_said(
+        self, client: httpx.AsyncClient, packed: str
+    ):
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
+        head = f"POST /api/v1/things/things HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{packed}"
+        writer.write(f'{head}\r\n\r\nf\r\n{{"name": "Ada"}} \r\n0\r\n\r\n'.encode())
+
+        answer = await reader.readuntil(b"}")
+
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 415 ")
+        assert b'"content_encoding.unsupported"' in answer
+
     async def test_names_the_text_that_cannot_be_stored(self, client: httpx.AsyncClient):
         body = b'{"name": "ab", "more": {"a": ["x", "\\u0000"]}, "parts": [{"name": "\\ud800"}]}'
 

@@ -169,7 +169,7 @@ def _storable(text: str) -> bool:
 
 
 class _About:
-    """What the request's headers say of its body, and of the answer's."""
+    """What the request's headers say of its body, and of the answer's; a second line takes nothing back."""
 
     length = 0
     chunked = False
@@ -185,11 +185,12 @@ def _about(scope: Scope) -> _About:
             about.length = int(value) if value.isdigit() else 0
         elif name == b"transfer-encoding":
             about.chunked = True
+            about.encoded |= value.strip().lower() != b"chunked"
         elif name == b"content-type":
             media_type = value.partition(b";")[0].strip().lower()
-            about.json_expected = media_type == b"application/json" or media_type.endswith(b"+json")
+            about.json_expected |= media_type == b"application/json" or media_type.endswith(b"+json")
         elif name == b"content-encoding":
-            about.encoded = value.strip().lower() not in {b"", b"identity"}
+            about.encoded |= value.strip().lower() not in {b"", b"identity"}
         elif name == b"accept-encoding":
             about.takes_gzip = takes_gzip(value)
     return about
