@@ -1,4 +1,6 @@
 import asyncio
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -9,12 +11,22 @@ from auth_service.domain.passwords import Checked, Passwords
 T = TypeVar("T")
 
 
+_NICENESS = 10
+
+
+def _let_others_first() -> None:
+    """Of a core that is shared, requests that hash nothing get more; on Linux each thread has a niceness."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+
+
 class Hashing:
     """Hashes off the event loop, a bounded number at once; a full queue is refused, not joined."""
 
     def __init__(self, passwords: Passwords, *, at_once: int, waiting: int) -> None:
         self._passwords = passwords
-        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="hashing")
+        self._threads = ThreadPoolExecutor(
+            at_once, thread_name_prefix="hashing", initializer=_let_others_first
+        )
         self._most = at_once + waiting
         self._taken = 0
 
