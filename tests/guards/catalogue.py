@@ -9,6 +9,7 @@ from tests.guards.health import HEALTH, TELEMETRY
 from tests.guards.locking import LOCKING
 from tests.guards.pooling import POOLING
 from tests.guards.sealing import SEALING
+from tests.guards.sessions import SESSIONS
 from tests.guards.tokens import TOKENS
 
 _PG = "tests/integration/postgres"
@@ -263,4 +264,5 @@ GUARDS = (
     *CALLERS,
     *AUTH,
     *TOKENS,
+    *SESSIONS,
 )
