@@ -99,6 +99,34 @@ class TestDocumentation:
         assert page.headers["Content-Type"].startswith("text/html")
 
 
+class TestDiscovery:
+    async def test_leads_through_the_gateway_to_what_it_names(self, gateway):
+        told = (await gateway.get("/.well-known/openid-configuration")).json()
+
+        keys = await gateway.client.get(told["jwks_uri"])
+        refused = [
+            await gateway.client.post(told[f"{name}_endpoint"], data={"token": "x"})
+            for name in ("token", "introspection")
+        ]
+        revoked = await gateway.client.post(told["revocation_endpoint"], data={"token": "x"})
+
+        assert keys.json()["keys"]
+        assert {(answer.status_code, answer.json()["error"]) for answer in refused} == {
+            (401, "invalid_client")
+        }
+        assert revoked.status_code == 200
+
+    async def test_names_what_services_reach_at_the_internal_port_too(self, stack):
+        base = f"https://localhost:{stack.ports['auth-api-internal']}"
+
+        async with httpx.AsyncClient(base_url=base, verify=client_context(stack, "chat")) as client:
+            answers = [
+                await client.post(f"/oauth/{name}", data={"token": "x"}) for name in ("token", "introspect")
+            ]
+
+        assert [answer.json()["error"] for answer in answers] == ["invalid_client", "invalid_client"]
+
+
 class TestDeadLetters:
     @pytest.mark.parametrize("verb", ["show", "replay", "drop"])
     async def test_that_are_not_there_are_no_success(self, stack, verb):

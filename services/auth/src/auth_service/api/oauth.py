@@ -65,8 +65,16 @@ class IntrospectionAnswer(BaseModel):
     openapi_extra=_form(
         "grant_type",
         grant_type={"type": "string", "enum": ["client_credentials"]},
-        audience={"type": "string", "description": "The service to call, when the client may call several."},
-        scope={"type": "string", "description": "Less than the client may; all of it without this field."},
+        audience={
+            "type": "string",
+            "description": "The service to call; needed when the client may call several.",
+            "examples": ["calendar"],
+        },
+        scope={
+            "type": "string",
+            "description": "Less than the client may; all of that without this field.",
+            "examples": ["events:read"],
+        },
     ),
 )
 @raises(Kind.MALFORMED, "oauth.unsupported_grant_type", "oauth.invalid_scope", "oauth.invalid_target")
