@@ -199,7 +199,7 @@ class TestABodyThatCannotBeRead:
     ):
         reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
         head = f"POST /api/v1/things/things HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{packed}"
-        writer.write(f'{head}\r\n\r\nf\r\n{{"name": "Ada"}} \r\n0\r\n\r\n'.encode())
+        writer.write(f'{head}\r\n\r\nf\r\n{{"name": "Ada"}}\r\n0\r\n\r\n'.encode())
 
         answer = await reader.readuntil(b"}")
 
