@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
+from auth_service.domain.login_locks import FORGOTTEN_AFTER
 from common.postgres.engine import Transaction
 
 RETIRED_KEYS_KEPT = timedelta(days=365)
-ATTEMPTS_KEPT = timedelta(days=1)
 _COUNTED_TO = 100_000
 
 
@@ -58,7 +58,7 @@ def dead_rows(kept: timedelta) -> tuple[DeadRows, ...]:
             "login_attempts",
             "who",
             "failed_at",
-            ATTEMPTS_KEPT,
+            FORGOTTEN_AFTER,
             "(locked_until IS NULL OR locked_until < now())",
         ),
         DeadRows("signing_keys", "kid", "changed_at", RETIRED_KEYS_KEPT, "state = 'retired'"),
