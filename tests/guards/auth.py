@@ -8,11 +8,11 @@ _OLDER = "tests/integration/auth/test_older_hashes.py"
 
 AUTH = (
     Guard(
-        "a lock holds right passwords up as it does wrong ones",
+        "while a lock stands nothing is hashed",
         "usecases/count_attempts.py",
         "    if locked_until is not None:\n        raise",
         "    if False:\n        raise",
-        f"{_PROTECTION}::TestAGuesser::test_waits_after_five_wrong_passwords_and_then_learns_nothing",
+        f"{_PROTECTION}::TestAGuesser::test_costs_no_hash_while_waiting",
         below=_AUTH,
     ),
     Guard(

@@ -1,15 +1,20 @@
 import asyncio
+from datetime import timedelta
 from uuid import UUID
 
 import asyncpg
 import httpx
 import pytest
 
+from auth_service.domain.links import LinkToken, Purpose
+from auth_service.storage.mail_links import NewLink, insert_link
+from common.clock import utc_now
+from common.ids import new_id
 from tests.support.accounts import add_user
 from tests.support.auth_app import BASE, AuthApp
 
 ADA, NOBODY = "ada@example.org", "nobody@example.org"
-PASSWORD, WRONG = "correct horse battery", "wrong horse battery"
+PASSWORD, WRONG, NEW = "correct horse battery", "wrong horse battery", "staple correct horse"
 DEVICE = "X-Quartet-Device"
 HERE = "10.0.0.1"
 
@@ -84,6 +89,12 @@ class TestAGuesser:
         assert told(wrong)[:3] == told(right)[:3]
         assert all(25 <= int(answer.headers["retry-after"]) <= 30 for answer in (wrong, right))
 
+    async def test_costs_no_hash_while_waiting(self, ada, auth_app, attempt, fail):
+        await fail(5)
+        object.__setattr__(auth_app.resources, "hashing", None)
+
+        assert (await attempt()).status_code == 429
+
     async def test_waits_twice_as_long_each_time(self, ada, attempt, fail, superuser):
         await fail(5)
         await superuser.execute("update auth.login_attempts set locked_until = now() - interval '1 second'")
@@ -151,6 +162,18 @@ class TestTheOwner:
         assert (await attempt(PASSWORD, at="127.0.0.1")).status_code == 429
         assert again.status_code == 200
         assert {"Secure", "HttpOnly", "SameSite=strict", "Path=/"} <= set(cookie.split("; "))
+
+    async def test_who_set_a_new_password_by_mail_is_known_too(self, ada, auth_app, attempt, everywhere):
+        link = NewLink(new_id(), ada, Purpose.RESET_PASSWORD, utc_now(), utc_now() + timedelta(minutes=1))
+        async with auth_app.database.transaction(as_user=ada) as tx:
+            await insert_link(tx, link)
+        token = LinkToken(ada, link.id).written(auth_app.resources.macs, Purpose.RESET_PASSWORD)
+        await everywhere(20)
+        async with auth_app.client() as client:
+            changed = await client.post("/password/reset/confirm", json={"token": token, "new_password": NEW})
+
+        assert (await attempt(NEW, at="10.2.0.1")).status_code == 429
+        assert (await attempt(NEW, at="10.2.0.1", device=changed.headers[DEVICE])).status_code == 200
 
     async def test_keeps_the_device_s_token_from_login_to_login(self, ada, attempt):
         first = (await attempt(PASSWORD)).headers[DEVICE]

@@ -22,7 +22,7 @@ SentDevice = Annotated[KnownDevice | None, Depends(_known_device)]
 
 
 def give_device(response: Response, device: KnownDevice, resources: Resources, *, in_cookie: bool) -> None:
-    """With every full login, and only then."""
+    """With every full login, and with a password that was set by a mail's link."""
     text = device.written(resources.macs)
     response.headers[HEADER] = text
     if in_cookie:

@@ -1,12 +1,14 @@
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict
 
+from auth_service.api.known_devices import give_device
 from auth_service.api.limits import PASSWORD_CHANGE, PASSWORD_CONFIRM, PASSWORD_RESET
 from auth_service.api.mailboxes import CountMailTo
 from auth_service.api.resources import UseResources
 from auth_service.api.schemas import EmailRequest, LinkToken, MailAnswer, NewPassword, OldPassword, address
 from auth_service.api.users import CurrentUser
 from auth_service.domain.errors import changed_meanwhile, link_invalid, password_wrong
+from auth_service.domain.known_devices import KnownDevice
 from auth_service.domain.links import Purpose, read_link_token
 from auth_service.usecases.ask_for_link import ask_for_link
 from auth_service.usecases.change_password import ChangeRefusal, change_password
@@ -87,7 +89,11 @@ async def post_reset(body: EmailRequest, resources: UseResources, count_mail_to:
 @raises(Kind.INVALID, "link.invalid")
 @raises(Kind.UNAVAILABLE, "auth.busy")
 async def post_reset_confirm(body: ResetPasswordRequest, resources: UseResources) -> Response:
-    """All sessions end, and every other link that was mailed."""
+    """All sessions end, and every other link that was mailed.
+
+    Who read the mail is the owner: this device is known from now on, and nobody's wrong passwords keep it
+    waiting.
+    """
     link = read_link_token(body.token, resources.macs, Purpose.RESET_PASSWORD)
     if link is None or not await reset_password(
         resources.database,
@@ -99,4 +105,7 @@ async def post_reset_confirm(body: ResetPasswordRequest, resources: UseResources
         new_id=resources.new_id,
     ):
         raise link_invalid()
-    return Response(status_code=204)
+    response = Response(status_code=204)
+    device = KnownDevice(user_id=link.user_id, device_id=resources.new_id())
+    give_device(response, device, resources, in_cookie=True)
+    return response
