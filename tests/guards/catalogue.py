@@ -7,6 +7,7 @@ from tests.guards.connecting import CONNECTING
 from tests.guards.guard import Guard
 from tests.guards.health import HEALTH, TELEMETRY
 from tests.guards.locking import LOCKING
+from tests.guards.mailing import MAILING
 from tests.guards.pooling import POOLING
 from tests.guards.sealing import SEALING
 from tests.guards.sessions import SESSIONS
@@ -264,5 +265,6 @@ GUARDS = (
     *CALLERS,
     *AUTH,
     *TOKENS,
+    *MAILING,
     *SESSIONS,
 )

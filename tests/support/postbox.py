@@ -30,6 +30,7 @@ class Postbox:
     to_mail: str = TAKEN
     breaks_off: int = 0
     """So often it takes a mail and hangs up without a word."""
+    hangs_up_at_goodbye: bool = False
     waits_for: asyncio.Event | None = None
     """Before it says anything to a recipient."""
     tls: ssl.SSLContext | None = None
@@ -84,6 +85,11 @@ class Postbox:
                 self.breaks_off -= 1
                 server.transport.abort()
         return self.to_mail
+
+    async def handle_QUIT(self, server: Any, session: Any, envelope: Any) -> str:
+        if self.hangs_up_at_goodbye:
+            server.transport.abort()
+        return "221 2.0.0 goodbye"
 
     def _protocol(self) -> SMTP:
         return SMTP(

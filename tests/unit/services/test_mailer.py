@@ -84,6 +84,12 @@ class TestSending:
 
         assert postbox.mails[0].to == ("ädä@xn--bcher-kva.example",)
 
+    async def test_is_over_when_the_mail_is_taken_whatever_becomes_of_the_goodbye(self):
+        async with Postbox(hangs_up_at_goodbye=True).listening() as postbox:
+            await send(server_of(postbox))
+
+        assert len(postbox.mails) == 1
+
 
 class TestRefusal:
     @pytest.mark.parametrize(

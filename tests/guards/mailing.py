@@ -1,0 +1,84 @@
+"""What mails hang on."""
+
+from tests.guards.guard import Guard
+
+_AUTH = "services/auth/src/auth_service"
+_MAILS = "tests/integration/auth/test_mails.py"
+_LETTERS = "tests/unit/services/test_letters.py"
+_MAILER = "tests/unit/services/test_mailer.py"
+
+MAILING = (
+    Guard(
+        "nobody is let in before the address is verified",
+        "usecases/log_in.py",
+        "if not found.is_verified:",
+        "if False:",
+        "tests/integration/auth/test_registration.py::TestLogin"
+        "::test_of_an_address_that_is_not_verified_is_refused_to_whoever_knows_the_password",
+        below=_AUTH,
+    ),
+    Guard(
+        "a mail that is sent again is the same mail",
+        "usecases/write_mail.py",
+        'f"<{mail_id}@{sender.domain}>"',
+        'f"<{now.timestamp()}@{sender.domain}>"',
+        f"{_MAILS}::TestServer::test_that_broke_off_gets_the_same_mail_again",
+        below=_AUTH,
+    ),
+    Guard(
+        "what a mail is told is escaped in its HTML",
+        "usecases/write_mail.py",
+        "{name: escape(value) for",
+        "{name: value for",
+        f"{_LETTERS}::TestLetter::test_shows_what_it_is_told_and_runs_none_of_it",
+        below=_AUTH,
+    ),
+    Guard(
+        "TLS is asked for, not left to what the server offers",
+        "clients/mailer.py",
+        'start_tls=server.tls == "starttls"',
+        'start_tls=None if server.tls == "starttls" else False',
+        f"{_MAILER}::TestServer::test_without_tls_gets_nothing_when_tls_was_asked_for",
+        below=_AUTH,
+    ),
+    Guard(
+        "a mail that was taken is not sent again for want of a goodbye",
+        "clients/mailer.py",
+        "with suppress(aiosmtplib.SMTPException, OSError):",
+        "with suppress():",
+        f"{_MAILER}::TestSending::test_is_over_when_the_mail_is_taken_whatever_becomes_of_the_goodbye",
+        below=_AUTH,
+    ),
+    Guard(
+        "a server's sentence is not kept: it may repeat the address",
+        "clients/mailer.py",
+        'return f"{answer.code} {enhanced[0]}" if enhanced else str(answer.code)',
+        'return f"{answer.code} {answer.message}" if enhanced else str(answer.code)',
+        f"{_MAILER}::TestRefusal::test_for_good_is_not_tried_again_and_repeats_no_address",
+        below=_AUTH,
+    ),
+    Guard(
+        "a link that is over is neither mailed nor made anew",
+        "usecases/prepare_link.py",
+        "    if works is not None:\n        return works\n",
+        "    if works is not None:\n        return True\n",
+        f"{_MAILS}::TestNothing::test_is_sent_that_carries_a_link_which_is_over",
+        below=_AUTH,
+    ),
+    Guard(
+        "mails to one address are counted before anybody looks whether it is known",
+        "api/passwords.py",
+        "    await count_mail_to(email)\n",
+        "    del count_mail_to\n",
+        f"{_MAILS}::TestMailbox::test_is_written_to_so_often_an_hour_whatever_is_asked_for",
+        below=_AUTH,
+    ),
+    Guard(
+        "an address is counted by its tag",
+        "api/mailboxes.py",
+        'resources.macs.tag("mailbox", email.compared.encode()).hex()',
+        "email.compared",
+        f"{_MAILS}::TestMailbox::test_is_not_named_in_redis",
+        below=_AUTH,
+    ),
+)
