@@ -223,7 +223,12 @@ class TestPut:
 
     @pytest.mark.parametrize(
         ("name", "value"),
-        [("user_id", str(new_id())), ("version", True), ("timezone", "UTC"), ("created_at", "x")],
+        [
+            ("user_id", "019aa0b1-7c00-7c11-8a52-6d1f00c3a001"),
+            ("version", True),
+            ("timezone", "UTC"),
+            ("created_at", "x"),
+        ],
     )
     @pytest.mark.parametrize("method", ["PUT", "PATCH"])
     async def test_changes_nothing_that_is_only_shown(self, client, method, name, value):

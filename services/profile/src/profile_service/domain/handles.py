@@ -9,7 +9,8 @@ from urllib.parse import quote, unquote
 from profile_service.domain.reading import Reading, RefusedError, Rule
 from profile_service.domain.urls import split
 
-_MOST_TYPED: Final = 512
+_MOST_TYPED: Final = 2048
+"""A hundred letters of any script take up to twelve characters each in a URL."""
 
 
 @dataclass(frozen=True)
