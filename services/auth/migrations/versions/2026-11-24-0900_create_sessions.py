@@ -51,7 +51,8 @@ create table authentication_sessions (
 create index authentication_sessions_user_id_expires_at_idx
     on authentication_sessions (user_id, expires_at) where is_active;
 create index authentication_sessions_expires_at_idx on authentication_sessions (expires_at);
-create index authentication_sessions_revoked_at_idx on authentication_sessions (revoked_at) where not is_active;
+create index authentication_sessions_revoked_at_idx
+    on authentication_sessions (revoked_at) where not is_active;
 
 create table mail_links (
     id uuid not null,
