@@ -9,6 +9,7 @@ from tests.guards.health import HEALTH, TELEMETRY
 from tests.guards.locking import LOCKING
 from tests.guards.mailing import MAILING
 from tests.guards.pooling import POOLING
+from tests.guards.profiles import PROFILES
 from tests.guards.sealing import SEALING
 from tests.guards.sessions import SESSIONS
 from tests.guards.tokens import TOKENS
@@ -267,4 +268,5 @@ GUARDS = (
     *TOKENS,
     *MAILING,
     *SESSIONS,
+    *PROFILES,
 )

@@ -1,0 +1,90 @@
+"""What profiles hang on."""
+
+from tests.guards.guard import Guard
+
+_PROFILE = "services/profile/src/profile_service"
+_ME = "tests/integration/profile/test_me.py"
+_FIELDS = "tests/unit/profile/test_fields.py"
+
+PROFILES = (
+    Guard(
+        "a profile is locked while it is merged",
+        "storage/profiles.py",
+        "WHERE user_id = :user_id FOR UPDATE",
+        "WHERE user_id = :user_id",
+        f"{_ME}::TestPatch::test_without_if_match_loses_no_field_of_another",
+        below=_PROFILE,
+    ),
+    Guard(
+        "a profile that is there is not made again",
+        "storage/profiles.py",
+        "    ON CONFLICT DO NOTHING\n",
+        "",
+        f"{_ME}::TestTheEvent::test_that_comes_twice_changes_nothing_the_second_time",
+        below=_PROFILE,
+    ),
+    Guard(
+        "an account's news is taken once",
+        "usecases/create_profile.py",
+        "if present is None or present.account_version >= new.account_version:",
+        "if present is None:",
+        f"{_ME}::TestTheEvent::test_that_comes_twice_changes_nothing_the_second_time",
+        below=_PROFILE,
+    ),
+    Guard(
+        "what did not change is not checked anew",
+        "domain/document.py",
+        "if given == shown(kept):",
+        "if False:",
+        f"{_ME}::TestPatch::test_does_not_check_anew_what_it_leaves",
+        below=_PROFILE,
+    ),
+    Guard(
+        "what is only shown is not changed",
+        "domain/document.py",
+        "if value != read_only[name] or type(value) is not type(read_only[name]):",
+        "if False:",
+        f"{_ME}::TestPut::test_changes_nothing_that_is_only_shown",
+        below=_PROFILE,
+    ),
+    Guard(
+        "a profile is completed once",
+        "usecases/write_profile.py",
+        "completes = profile.completed_at is None and",
+        "completes =",
+        f"{_ME}::TestCompleteness::test_is_told_once_when_all_that_counts_is_said",
+        below=_PROFILE,
+    ),
+    Guard(
+        "the public profile's version tells nothing of private changes",
+        "storage/public_profiles.py",
+        '    WHERE ({", ".join',
+        '    WHERE true OR ({", ".join',
+        f"{_ME}::TestThePublicProfile::test_has_a_version_that_tells_nothing_of_private_changes",
+        below=_PROFILE,
+    ),
+    Guard(
+        "a date that could mean two days is not guessed",
+        "domain/dates.py",
+        "if len(found) == 2:",
+        "found = found[:1]\n    if False:",
+        f"{_FIELDS}::TestADateOfBirth::test_that_could_mean_two_days_is_refused_with_both",
+        below=_PROFILE,
+    ),
+    Guard(
+        "a URL shows nobody's name or password",
+        "domain/urls.py",
+        'if "@" in re.split(',
+        "if not re.split(",
+        f"{_FIELDS}::TestAWebsite::test_that_hides_where_it_leads_is_refused",
+        below=_PROFILE,
+    ),
+    Guard(
+        "a joiner stands only in scripts that use it",
+        "domain/texts.py",
+        "joins = character in _JOINERS and _between_joined(categories, place)",
+        "joins = character in _JOINERS",
+        f"{_FIELDS}::TestALine::test_holds_nothing_that_cannot_be_seen",
+        below=_PROFILE,
+    ),
+)
