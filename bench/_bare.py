@@ -17,7 +17,8 @@ from starlette.routing import Route
 SQL = """
     SELECT user_id, first_name, last_name, display_name, pronouns, bio, date_of_birth, work_email,
         phone_number, alternate_phone, work_phone, website, linkedin, twitter, github,
-        emergency_contact_name, emergency_contact_relationship, emergency_contact_phone, emergency_contact_email,
+        emergency_contact_name, emergency_contact_relationship, emergency_contact_phone,
+        emergency_contact_email,
         address_line1, address_line2, address_city, address_region, address_postal_code, address_country,
         timezone, language, version, created_at, updated_at
     FROM profiles WHERE user_id = $1
