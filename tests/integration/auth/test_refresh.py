@@ -138,6 +138,18 @@ class TestSessions:
         assert await refresh(oldest) is RefreshRefusal.ENDED
         assert [(await refresh(token)).refresh.counter for token in (newer, newest)] == [1, 1]
 
+    async def test_that_have_expired_take_no_place(self, start, refresh, superuser):
+        few = SessionLimits(most=2)
+        expired, living = (await start(few)).refresh, (await start(few)).refresh
+        await superuser.execute(
+            "update auth.authentication_sessions set expires_at = now() where id = $1", expired.session_id
+        )
+
+        await start(few)
+
+        assert (await refresh(living)).refresh.counter == 1
+        assert await superuser.fetchval("select count(*) from auth.revoked_sids") == 0
+
     async def test_end_but_for_the_one_that_is_spared(self, auth, start, refresh, user_id):
         spared, other = (await start()).refresh, (await start()).refresh
         async with auth.transaction(as_user=user_id) as tx:

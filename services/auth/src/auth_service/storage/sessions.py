@@ -29,7 +29,7 @@ _INSERT = sa.text("""
 """)
 
 _SURPLUS = sa.text("""
-    SELECT id FROM authentication_sessions WHERE user_id = :user_id AND is_active
+    SELECT id FROM authentication_sessions WHERE user_id = :user_id AND is_active AND expires_at > :now
     ORDER BY last_seen_at DESC, id DESC OFFSET :most
 """)
 
@@ -51,7 +51,7 @@ async def insert_session(tx: Transaction, session: NewSession) -> None:
     )
 
 
-async def surplus_sessions(tx: Transaction, *, user_id: UUID, most: int) -> list[UUID]:
-    """Those not seen for longest, when there are more than `most`."""
-    found = await tx.execute(_SURPLUS, {"user_id": user_id, "most": most})
+async def surplus_sessions(tx: Transaction, *, user_id: UUID, most: int, now: datetime) -> list[UUID]:
+    """Those not seen for longest, when more than `most` live; what has expired is left to the clean-up."""
+    found = await tx.execute(_SURPLUS, {"user_id": user_id, "most": most, "now": now})
     return list(found.scalars())

@@ -55,7 +55,7 @@ async def start_session(
         label=label,
     )
     await insert_session(tx, session)
-    for surplus in await surplus_sessions(tx, user_id=user_id, most=limits.most):
+    for surplus in await surplus_sessions(tx, user_id=user_id, most=limits.most, now=now):
         await end_sessions(tx, user_id=user_id, reason="too_many", now=now, new_id=new_id, only=surplus)
     token = RefreshToken(user_id=user_id, session_id=session.id, counter=0)
     return SessionGrant(refresh=token, amr=amr, auth_time=now, role=role)
