@@ -74,6 +74,8 @@ class _Bounded(SMTP):
 
 
 async def start_sink(host: str, port: int, box: Box) -> asyncio.Server:
+    # below that it writes down what clients say, addresses among it, and bytes that are no text
+    logging.getLogger("mail.log").setLevel(logging.ERROR)
     open_now: set[_Bounded] = set()
     return await asyncio.get_running_loop().create_server(lambda: _Bounded(box, open_now), host, port)
 
@@ -94,7 +96,6 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     told = parser.parse_args()
     os.umask(0o077)
-    # below that it writes down what clients say, addresses among it
     logging.basicConfig(level=logging.ERROR)
     asyncio.run(_run(told.host, told.port, told.folder))
 

@@ -25,9 +25,7 @@ class TestRefreshToken:
         written = TOKEN.written(MACS)
         changed = written[:at] + character + written[at + 1 :]
 
-        # the last character of base64 has bits that say nothing
-        assert changed == written or read_refresh_token(changed, MACS) in {None, TOKEN}
-        assert changed[:-1] == written[:-1] or read_refresh_token(changed, MACS) is None
+        assert changed == written or read_refresh_token(changed, MACS) is None
 
     @given(st.text())
     def test_is_not_what_somebody_made_up(self, text):

@@ -19,7 +19,7 @@ class ProfileCreated(Payload):
 
 
 class ProfileCompleted(Payload):
-    """Everything that counts is said in a profile for the first time; told once, whatever is removed later."""
+    """Everything that counts is said in a profile for the first time; told once, even if it is removed."""
 
     event_type: ClassVar[str] = "profile.completed"
     topic: ClassVar[Topic] = PROFILES
