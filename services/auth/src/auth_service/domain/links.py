@@ -48,6 +48,7 @@ def read_link_token(text: str, macs: Macs, purpose: Purpose) -> LinkToken | None
     except ValueError:
         return None
     said, tag = raw[:-TAG_BYTES], raw[-TAG_BYTES:]
-    if urlsafe_b64encode(raw).decode() != encoded or not macs.fits(tag, _PURPOSE, purpose.value.encode(), said):
+    fits = macs.fits(tag, _PURPOSE, purpose.value.encode(), said)
+    if not fits or urlsafe_b64encode(raw).decode() != encoded:
         return None
     return LinkToken(user_id=UUID(bytes=said[:_ID_BYTES]), link_id=UUID(bytes=said[_ID_BYTES:]))
