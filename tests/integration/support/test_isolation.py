@@ -1,5 +1,7 @@
 """What every other integration test stands on: a clean, private share of real servers."""
 
+from collections import Counter
+
 import pytest
 
 from common.contracts.topics import SERVICES, USERS
