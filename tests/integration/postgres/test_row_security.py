@@ -9,6 +9,9 @@ from common.postgres.context import Context
 
 each_service = pytest.mark.parametrize("service", SERVICES)
 
+MEANT_FOR_EVERYBODY = {"public_profiles"}
+"""What users show to all others, written in the transaction of the row that it is made from."""
+
 _TABLES = """
 select c.relname as name, c.relispartition as is_partition, c.relrowsecurity as enabled,
     c.relforcerowsecurity as forced, pg_get_userbyid(c.relowner) as owner,
@@ -70,10 +73,6 @@ class TestRegistryOfTables:
 
         assert f"{service}_system" in grantees
         assert not {name for name in grantees if name == "PUBLIC" or name.endswith(("_api", "_worker"))}
-
-
-MEANT_FOR_EVERYBODY = {"public_profiles"}
-"""What users show to all others, written in the transaction of the row that it is made from."""
 
 
 class TestCheckOfTheRegistry:
