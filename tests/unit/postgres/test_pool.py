@@ -44,6 +44,18 @@ class TestPool:
         assert served == [0, 1, 2, 3, 4]
         assert (len(server.opened), pool.checked_out, pool.waits) == (1, 0, 5)
 
+    async def test_keeps_all_that_come_back_before_the_one_who_waited_runs(self, server):
+        pool = server.pool(size=2)
+        held = [await pool.take(), await pool.take()]
+        waiting = asyncio.create_task(pool.take())
+        await eventually(lambda: pool.waiting == 1)
+
+        for pooled in held:
+            pool.give_back(pooled)
+        pool.give_back(await waiting)
+
+        assert (len(server.opened), pool.idle, pool.checked_out) == (2, 2, 0)
+
     async def test_says_when_to_come_again_if_no_place_comes_free(self, server):
         pool = server.pool(size=1, wait_seconds=0.02)
         await pool.take()

@@ -76,6 +76,8 @@ class Pool:
         self._recycle_seconds = recycle_seconds
         self._idle: list[Pooled] = []
         self._waiters: deque[asyncio.Future[None]] = deque()
+        self._promised = 0
+        """Places that were given to waiters who have not run yet: an idle connection is meant for each."""
         self._background: set[asyncio.Task[Any]] = set()
         self._closed = False
 
@@ -138,7 +140,8 @@ class Pool:
         return task
 
     def _put_back(self, pooled: Pooled) -> None:
-        wanted = bool(self._waiters) or self.checked_out + len(self._idle) <= self.size
+        there = self.checked_out - self._promised + len(self._idle)
+        wanted = bool(self._waiters) or there <= self.size
         if wanted and self._usable(pooled):
             self._idle.append(pooled)
         else:
@@ -165,9 +168,11 @@ class Pool:
         try:
             async with asyncio.timeout(self._wait_seconds):
                 await waiter
+            self._promised -= 1
         except BaseException as error:
             if waiter.done() and not waiter.cancelled():
                 # the place came in the same moment: it goes to the next
+                self._promised -= 1
                 self._leave_place()
             elif waiter in self._waiters:
                 self._waiters.remove(waiter)
@@ -183,6 +188,7 @@ class Pool:
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
+                self._promised += 1
                 waiter.set_result(None)
                 return
         self.checked_out -= 1
