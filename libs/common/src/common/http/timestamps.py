@@ -4,9 +4,9 @@ from typing import Annotated
 from pydantic import PlainSerializer
 
 
-def _written(moment: datetime) -> str:
+def written(moment: datetime) -> str:
     return f"{moment.astimezone(UTC).isoformat(timespec='milliseconds')[:-6]}Z"
 
 
-Timestamp = Annotated[datetime, PlainSerializer(_written, return_type=str)]
+Timestamp = Annotated[datetime, PlainSerializer(written, return_type=str)]
 """How answers write a moment: UTC, milliseconds, `2026-11-22T10:00:00.123Z`."""

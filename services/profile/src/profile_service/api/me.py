@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from typing import Annotated, Any, Final
 
@@ -10,7 +11,7 @@ from common.http.merge_patch import MergePatch
 from common.http.permissions import CurrentUser
 from common.http.resources import UseDatabase
 from profile_service.api.proposals import UseOwnProfile, UseReading, merging, replacing
-from profile_service.api.schemas import DOCUMENT_SCHEMA, ProfileAnswer, profile_answer
+from profile_service.api.schemas import DOCUMENT_SCHEMA, ProfileAnswer, profile_document
 from profile_service.domain.fields import FIELDS
 from profile_service.storage.profiles import Profile, read_profile
 
@@ -57,14 +58,13 @@ async def post_validate(
     async with database.read_transaction(as_user=user.user_id) as connection:
         profile = await read_profile(connection, user_id=user.user_id) or Profile(user.user_id)
     values = merging(patch, reading)(profile)
-    body = profile_answer(replace(profile, values=values)).model_dump_json()
+    body = json.dumps(profile_document(replace(profile, values=values)))
     return Response(body, media_type="application/json")
 
 
 def _answer(profile: Profile) -> Response:
-    # Encoded here: the framework would validate and encode what the database has typed already.
     return Response(
-        profile_answer(profile).model_dump_json(),
+        json.dumps(profile_document(profile)),
         media_type="application/json",
         headers=version_headers(profile.version),
     )

@@ -16,7 +16,7 @@ from common.http.resources import UseClock, UseDatabase
 from common.http.validation import invalid
 from common.ids import new_id
 from common.postgres.engine import Database, Transaction
-from profile_service.api.schemas import profile_answer
+from profile_service.api.schemas import profile_document
 from profile_service.domain.document import READ_ONLY, read_document
 from profile_service.domain.fields import Values
 from profile_service.domain.reading import DateFormat, Reading
@@ -93,7 +93,7 @@ def merging(patch: dict[str, Json], reading: Reading) -> Propose:
 
 
 def _shown(profile: Profile) -> dict[str, Json]:
-    return profile_answer(profile).model_dump(mode="json")
+    return profile_document(profile)
 
 
 def _read(document: dict[str, Json], profile: Profile, shown: dict[str, Json], reading: Reading) -> Values:
