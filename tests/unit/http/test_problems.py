@@ -376,37 +376,3 @@ class TestEveryAnswer:
 
         assert answer.headers["access-control-allow-origin"] == "https://app.example"
         assert "access-control-allow-origin" not in foreign.headers
-
-
-class TestTheAccessLog:
-    async def test_names_the_route_and_neither_path_nor_query(
-        self, client: httpx.AsyncClient, capsys: pytest.CaptureFixture[str]
-    ):
-        await client.get("/things/s3cret?word=hidden", headers={"X-Request-Id": "log-me-please"})
-
-        line = next(line for line in capsys.readouterr().out.splitlines() if "log-me-please" in line)
-        logged = json.loads(line)
-        assert logged["route"] == "/api/v1/things/things/{name}"
-        assert logged["status"] == 200
-        assert "s3cret" not in line
-        assert "hidden" not in line
-
-    async def test_holds_the_trace_that_the_caller_began(
-        self, client: httpx.AsyncClient, capsys: pytest.CaptureFixture[str]
-    ):
-        trace = "4bf92f3577b34da6a3ce929d0e0e4736"
-        await client.get("/things", headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
-
-        assert trace in capsys.readouterr().out
-
-
-class TestTheDocumentation:
-    async def test_is_openapi_31_with_described_problems(self, client: httpx.AsyncClient):
-        schema = (await client.get("/openapi.json")).json()
-
-        assert schema["openapi"].startswith("3.1")
-        problem = schema["components"]["schemas"]["ProblemDocument"]
-        assert all("description" in member for member in problem["properties"].values())
-        answers = schema["paths"]["/api/v1/things/things"]["post"]["responses"]
-        assert answers["422"]["content"].keys() == {"application/problem+json"}
-        assert "HTTPValidationError" not in schema["components"]["schemas"]

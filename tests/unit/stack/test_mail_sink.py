@@ -154,4 +154,4 @@ class TestVerb:
         assert [mail["to"] for mail in json.loads(run("--json", "-n", "1"))] == [[GRACE]]
 
     def test_says_that_there_is_none(self, run):
-        assert run("--to", "nobody@example.org") == "There is no mail.\n"
+        assert run("--to", "nobody@example.org").endswith("There is no mail.\n")
