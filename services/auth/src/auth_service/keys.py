@@ -8,7 +8,7 @@ from auth_service.domain.key_rotation import Rotation
 from auth_service.settings import AuthWorkerSettings
 from auth_service.storage.signing_keys import lock_signing_keys
 from auth_service.usecases.rotate_signing_keys import replace_signing_keys, rotate_signing_keys
-from common.clock import utc_now
+from common.housekeeping.loop import database_now
 from common.ids import new_id
 from common.postgres.context import Context
 from common.postgres.engine import Database
@@ -26,13 +26,13 @@ async def run(command: str, settings: AuthWorkerSettings) -> list[str]:
                 return [
                     f"{key.kid}  {key.state:<8}  since {key.changed_at:%Y-%m-%d %H:%M} UTC" for key in keys
                 ]
+            # the worker goes by the database's clock, too
+            now = await database_now(tx)
             if command == "rotate":
                 rotation = Rotation(every=settings.signing.rotate_every)
-                steps = await rotate_signing_keys(
-                    tx, cipher, rotation, now=utc_now(), new_id=new_id, asked=True
-                )
+                steps = await rotate_signing_keys(tx, cipher, rotation, now=now, new_id=new_id, asked=True)
             else:
-                steps = await replace_signing_keys(tx, cipher, now=utc_now(), new_id=new_id)
+                steps = await replace_signing_keys(tx, cipher, now=now, new_id=new_id)
             return [f"{step.kid}  {step.state}" for step in steps] or ["a rotation is under way already"]
     finally:
         await database.close()

@@ -45,7 +45,7 @@ def configure_tracing(settings: TelemetrySettings, *, service: str, process: str
     if settings.otlp_endpoint is None:
         return None
     # Brings an HTTP client along, and most installations start without it.
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 - see above
         OTLPSpanExporter,
     )
 

@@ -32,7 +32,9 @@ async def ask_for_email_change(
     right = await hashing.matches(password, stored)
     purpose = Purpose.CONFIRM_EMAIL
     async with database.transaction(as_user=user_id) as tx:
-        if not right or await lock_user(tx, user_id=user_id) is None:
+        await lock_user(tx, user_id=user_id)
+        if not right or await read_password_hash(tx, user_id=user_id) != stored:
+            await audit(tx, entry_id=new_id(), action="email.change_refused", user_id=user_id, data={})
             return False
         if await count_recent_links(tx, user_id=user_id, purpose=purpose, since=now - COOL_DOWN):
             return True
