@@ -2,6 +2,7 @@
 
 from tests.guards.guard import Guard
 
+_MEANWHILE = "tests/integration/auth/test_changed_meanwhile.py::TestAPasswordThatWasChangedMeanwhile"
 _AUTH = "services/auth/src/auth_service"
 _PROTECTION = "tests/integration/auth/test_login_protection.py"
 _OLDER = "tests/integration/auth/test_older_hashes.py"
@@ -61,6 +62,22 @@ AUTH = (
         '    rules.require(new, about=about, pointer="/new_password")\n',
         "",
         "tests/integration/auth/test_weak_passwords.py::TestAReset::test_refuses_what_is_made_of_the_user_s_name",
+        below=_AUTH,
+    ),
+    Guard(
+        "an account is closed by the password that it still has",
+        "usecases/deactivate.py",
+        " or await read_password_hash(tx, user_id=user_id) != stored",
+        "",
+        f"{_MEANWHILE}::test_closes_no_account",
+        below=_AUTH,
+    ),
+    Guard(
+        "another address is asked for by the password that is still valid",
+        "usecases/ask_for_email_change.py",
+        " or await read_password_hash(tx, user_id=user_id) != stored",
+        "",
+        f"{_MEANWHILE}::test_asks_for_no_other_address",
         below=_AUTH,
     ),
 )
