@@ -67,6 +67,16 @@ class TestALine:
 
         assert capsys.readouterr().out == ""
 
+    def test_of_a_logger_that_wrote_before_follows_what_was_configured_since(self, lines: Lines):
+        early = structlog.get_logger()
+        early.info("first")
+        lines.one()
+
+        configure_logging(service="profile", process="worker")
+        early.info("second")
+
+        assert lines.one()["service"] == "profile"
+
     def test_of_an_error_holds_its_trace_in_one_line(self, lines: Lines):
         try:
             fail(ValueError("broken"))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, MutableMapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from io import TextIOBase
-from typing import Any, TextIO, cast
+from typing import Any, Final, TextIO, cast
 
 import structlog
 from structlog.types import Processor
@@ -113,6 +113,10 @@ class AccessLog:
 ACCESS_LOG = AccessLog()
 
 
+# One list for good: a logger that has written once keeps the list that it found.
+_PROCESSORS: Final[list[Processor]] = []
+
+
 def configure_logging(*, service: str, process: str, level: str = "info") -> None:
     """structlog's and the standard library's records leave by the same door."""
 
@@ -135,8 +139,9 @@ def configure_logging(*, service: str, process: str, level: str = "info") -> Non
     number = logging.getLevelNamesMapping()[level.upper()]
     ACCESS_LOG.enabled = number <= logging.INFO
     ACCESS_LOG.origin = f', "service": "{service}", "process": "{process}"'
+    _PROCESSORS[:] = [structlog.contextvars.merge_contextvars, *shared, *last]
     structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, *shared, *last],
+        processors=_PROCESSORS,
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.PrintLoggerFactory(_STDOUT),
         cache_logger_on_first_use=True,
