@@ -26,6 +26,20 @@ class UserRegistered(Payload):
     """A BCP 47 tag."""
 
 
+class UserErased(Payload):
+    """The account is gone for good: whoever holds something of this user deletes it and says so."""
+
+    event_type: ClassVar[str] = "user.erased"
+    topic: ClassVar[Topic] = USERS
+    passes_parked: ClassVar[bool] = True
+
+    user_id: UUID
+    """Who was erased; the id is never given again."""
+    version: int
+    """The account's last version."""
+    erased_at: datetime
+
+
 class SessionRevoked(Payload):
     """Access tokens of this session are no longer honoured, even though they have not expired."""
 

@@ -23,6 +23,8 @@ class Payload(BaseModel):
     topic: ClassVar[Topic]
     personal: ClassVar[frozenset[str]] = frozenset()
     """Fields that tell about a person more than an id does: their topic forgets within a week."""
+    passes_parked: ClassVar[bool] = False
+    """Handled although earlier messages of its key had to stop: it makes them pointless."""
 
 
 def stem(payload: type[Payload]) -> str:

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
-from common.contracts.auth import SessionRevoked, UserRegistered
+from common.contracts.auth import SessionRevoked, UserErased, UserRegistered
 from common.contracts.calendar import CategoriesCreated
 from common.contracts.chat import LearnerCreated
 from common.contracts.envelope import Payload
+from common.contracts.erasure import CalendarErased, ChatErased, ProfileErased
 from common.contracts.profile import ProfileCompleted, ProfileCreated
 
 _USER = UUID("019ab2f0-1c00-7000-8000-0000000000a1")
@@ -22,6 +23,7 @@ EXAMPLES: tuple[Payload, ...] = (
         timezone="Europe/London",
         language="en",
     ),
+    UserErased(user_id=_USER, version=8, erased_at=_NOON),
     SessionRevoked(
         user_id=_USER,
         session_id=_SESSION,
@@ -32,6 +34,9 @@ EXAMPLES: tuple[Payload, ...] = (
     ProfileCompleted(user_id=_USER, version=7, completed_at=_NOON),
     CategoriesCreated(user_id=_USER, names=("Work", "Personal", "Family")),
     LearnerCreated(user_id=_USER),
+    ProfileErased(user_id=_USER, erased_at=_NOON, rows=3),
+    CalendarErased(user_id=_USER, erased_at=_NOON, rows=6),
+    ChatErased(user_id=_USER, erased_at=_NOON, rows=2),
 )
 
 BY_PAYLOAD: dict[type[Payload], Payload] = {type(example): example for example in EXAMPLES}

@@ -25,8 +25,14 @@ SESSIONS = Topic("auth.session.v1", listeners=("profile", "calendar", "chat"))
 PROFILES = Topic("profile.profile.v1", listeners=())
 CALENDARS = Topic("calendar.calendar.v1", listeners=())
 CHAT_SESSIONS = Topic("chat.session.v1", listeners=())
+PROFILE_ERASURES = Topic("profile.erasure.v1", listeners=("auth",))
+CALENDAR_ERASURES = Topic("calendar.erasure.v1", listeners=("auth",))
+CHAT_ERASURES = Topic("chat.erasure.v1", listeners=("auth",))
 
-TOPICS = (USERS, SESSIONS, PROFILES, CALENDARS, CHAT_SESSIONS)
+TOPICS = (
+    *(USERS, SESSIONS, PROFILES, CALENDARS, CHAT_SESSIONS),
+    *(PROFILE_ERASURES, CALENDAR_ERASURES, CHAT_ERASURES),
+)
 
 
 def heard_by(service: str) -> tuple[Topic, ...]:
