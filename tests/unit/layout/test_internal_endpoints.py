@@ -1,10 +1,11 @@
 from importlib import import_module
 
 import pytest
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from auth_service.api.forms import ClientSecret
+from common.composition.api import internal_app
 from common.http.internal import Caller
 from common.http.permissions import ServiceToken
 from common.jobs.api import router as jobs_router
@@ -20,10 +21,13 @@ PUBLIC = {
 }
 
 
-def routers() -> list[APIRouter]:
+def apps() -> list[FastAPI]:
     """Everything that is served at internal ports, of apis and workers."""
     apis = [import_module(f"{package.name}.app").API for package in SERVICE_PACKAGES.values()]
-    return [jobs_router, dead_letters_router(None), *(router for api in apis for router in api.root_routers)]
+    workers = FastAPI(openapi_url=None)
+    for router in (jobs_router, dead_letters_router(None)):
+        workers.include_router(router)
+    return [workers, *map(internal_app, apis)]
 
 
 def asks_who(dependant) -> bool:
@@ -32,11 +36,9 @@ def asks_who(dependant) -> bool:
 
 
 def endpoints() -> dict[str, APIRoute]:
-    app = FastAPI(openapi_url=None)
-    for router in routers():
-        app.include_router(router)
     return {
         f"{method} {context.path}": context.route
+        for app in apps()
         for context in iter_route_contexts(app.routes)
         if isinstance(context.route, APIRoute)
         for method in context.methods

@@ -48,6 +48,8 @@ class Api(Generic[SettingsT]):
     routers: Sequence[APIRouter]
     root_routers: Sequence[APIRouter] = ()
     """On the public and on the internal port, outside `/api/v1/<service>`."""
+    internal_routers: Sequence[APIRouter] = ()
+    """On the internal port alone, under `/internal/v1`: for other services, with tokens of their own."""
     constraints: Constraints = NO_CONSTRAINTS
     resources: Callable[[Foundation, SettingsT], AbstractAsyncContextManager[object]] | None = None
     """What the service's own routes ask for: `app.state.resources`."""
@@ -78,12 +80,7 @@ async def _serve(api: Api[SettingsT], settings: SettingsT) -> int:
         )
         health = HealthView(service=api.service, version=VERSION, ready=base.ready)
         public = public_app(api, settings, health)
-        internal = create_app(
-            title=f"{api.title} (internal)",
-            service=api.service,
-            root_routers=api.root_routers,
-            documented=False,
-        )
+        internal = internal_app(api)
         base.ready.add(revocations_check(lambda: revoked.loaded))
         base.ready.add(worker_check(base.probe))
         for app in (public, internal):
@@ -139,6 +136,18 @@ def public_app(api: Api[SettingsT], settings: SettingsT, health: HealthView) -> 
         request_deadline_seconds=settings.http.request_deadline_seconds,
         cors_origins=settings.http.cors_origins,
         health=health,
+    )
+
+
+def internal_app(api: Api[SettingsT]) -> FastAPI:
+    """Documented at `/internal/v1/openapi.json`, for whoever writes another service."""
+    return create_app(
+        title=f"{api.title} (internal)",
+        service=api.service,
+        prefix="/internal/v1",
+        routers=api.internal_routers,
+        root_routers=api.root_routers,
+        version=VERSION,
     )
 
 
