@@ -68,7 +68,7 @@ class TestAUserWithoutAProfile:
         changed = await client.patch("/me", json={"first_name": "Ada"}, headers={"If-Match": '"v0"'})
         await profile_app.hear(user_registered(ada))
 
-        assert changed.status_code == 200
+        assert (changed.status_code, changed.headers["ETag"]) == (200, '"v1"')
         shown = (await client.get("/me")).json()
         assert (shown["first_name"], shown["display_name"]) == ("Ada", "Ada Lovelace")
         assert (shown["timezone"], shown["language"]) == ("Europe/London", "en")
@@ -177,11 +177,11 @@ class TestPatch:
 
         async with asyncio.timeout(20):
             answers = await asyncio.gather(
-                *(client.patch("/me", json={"bio": f"{n}"}, headers={"If-Match": '"v2"'}) for n in range(4))
+                *(client.patch("/me", json={"bio": f"{n}"}, headers={"If-Match": '"v1"'}) for n in range(4))
             )
 
         assert sorted(answer.status_code for answer in answers) == [200, 412, 412, 412]
-        assert {answer.headers["ETag"] for answer in answers} == {'"v3"'}
+        assert {answer.headers["ETag"] for answer in answers} == {'"v2"'}
 
     async def test_of_two_first_devices_goes_through_once(self, client):
         async with asyncio.timeout(20):
@@ -209,17 +209,17 @@ class TestPut:
         shown = (await client.patch("/me", json=COMPLETE)).json()
         del shown["bio"]
 
-        answer = await client.put("/me", json=shown | {"pronouns": "she"}, headers={"If-Match": '"v2"'})
+        answer = await client.put("/me", json=shown | {"pronouns": "she"}, headers={"If-Match": '"v1"'})
 
-        assert (answer.status_code, answer.headers["ETag"]) == (200, '"v3"')
+        assert (answer.status_code, answer.headers["ETag"]) == (200, '"v2"')
         assert (answer.json()["bio"], answer.json()["pronouns"]) == (None, "she")
 
     async def test_of_an_older_version_is_refused(self, client):
         await client.patch("/me", json={"bio": "x"})
 
-        answer = await client.put("/me", json={}, headers={"If-Match": '"v1"'})
+        answer = await client.put("/me", json={}, headers={"If-Match": '"v0"'})
 
-        assert (answer.status_code, answer.headers["ETag"]) == (412, '"v2"')
+        assert (answer.status_code, answer.headers["ETag"]) == (412, '"v1"')
 
     @pytest.mark.parametrize(
         ("name", "value"),
@@ -297,7 +297,7 @@ class TestReading:
     async def test_what_the_caller_has_is_304(self, client):
         await client.patch("/me", json={"bio": "x"})
 
-        answer = await client.get("/me", headers={"If-None-Match": '"v2"'})
+        answer = await client.get("/me", headers={"If-None-Match": '"v1"'})
 
         assert (answer.status_code, answer.content) == (304, b"")
 
@@ -316,6 +316,13 @@ class TestCompleteness:
         assert (less["score"], less["missing"]) == (85, ["/bio"])
         assert less["completed_at"] == complete["completed_at"] is not None
         assert await told(superuser) == ["profile.created", "profile.completed"]
+
+
+    async def test_of_a_first_change_is_told_with_the_profile(self, client, superuser):
+        made = await client.put("/me", json=COMPLETE, headers={"If-Match": '"v0"'})
+
+        assert (made.json()["version"], await told(superuser)) == (1, ["profile.created", "profile.completed"])
+        assert (await client.get("/me/completeness")).json()["completed_at"] == made.json()["created_at"]
 
 
 class TestThePublicProfile:

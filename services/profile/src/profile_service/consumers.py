@@ -1,10 +1,13 @@
 from common.clock import Clock
-from common.contracts.auth import SessionRevoked, UserRegistered
+from common.contracts.auth import SessionRevoked, UserErased, UserRegistered
 from common.contracts.envelope import Event
+from common.contracts.erasure import ProfileErased
+from common.erasure import Erasing
 from common.ids import NewId
 from common.messaging.handlers import Handlers
 from common.postgres.engine import Transaction
 from common.revocation import remember_revoked
+from profile_service.storage.tables import SCHEMA
 from profile_service.usecases.create_profile import create_profile
 
 
@@ -14,5 +17,6 @@ def build_handlers(new_id: NewId, clock: Clock) -> Handlers:
 
     handlers = Handlers("profile")
     handlers.each(UserRegistered, user_registered)
+    handlers.batch(UserErased, Erasing(SCHEMA, ProfileErased, new_id, clock))
     handlers.batch(SessionRevoked, remember_revoked)
     return handlers

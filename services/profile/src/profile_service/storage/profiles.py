@@ -18,11 +18,14 @@ _READ: Final = f"""
 """
 _READ_ONE: Final = f"{_READ} WHERE user_id = $1"
 _LOCK: Final = sa.text(f"{_READ} WHERE user_id = :user_id FOR UPDATE")
+_INSERTED: Final = (
+    *("user_id", *_COLUMNS, "timezone", "language", "account_version"),
+    *("created_at", "updated_at", "completed_at"),
+)
 # The same statement for whoever comes first, the event or the user.
-_INSERT: Final = sa.text("""
-    INSERT INTO profiles
-        (user_id, display_name, timezone, language, account_version, created_at, updated_at)
-    VALUES (:user_id, :display_name, :timezone, :language, :account_version, :now, :now)
+_INSERT: Final = sa.text(f"""
+    INSERT INTO profiles ({", ".join(_INSERTED)})
+    VALUES ({", ".join(f":{column}" for column in _INSERTED)})
     ON CONFLICT DO NOTHING
 """)
 # Clocks differ by a little: the time of the last change only goes forward, and it bounds the day of birth.
@@ -52,18 +55,9 @@ class Profile:
     completed_at: datetime | None = None
 
 
-@dataclass(frozen=True)
-class NewProfile:
-    user_id: UUID
-    display_name: str | None = None
-    timezone: str | None = None
-    language: str | None = None
-    account_version: int = 0
-
-
-async def insert_profile(tx: Transaction, profile: NewProfile, *, now: datetime) -> bool:
-    """False when the user has one already."""
-    inserted = await tx.execute(_INSERT, {**vars(profile), "now": now})
+async def insert_profile(tx: Transaction, profile: Profile) -> bool:
+    """As version 1; false when the user has one already."""
+    inserted = await tx.execute(_INSERT, _parameters(profile))
     return inserted.rowcount == 1
 
 
@@ -79,20 +73,14 @@ async def lock_profile(tx: Transaction, *, user_id: UUID) -> Profile | None:
 
 async def change_profile(tx: Transaction, profile: Profile, *, now: datetime) -> datetime | None:
     """When it was changed; None when its version is not the present one."""
-    changed = await tx.execute(
-        _CHANGE,
-        {
-            **profile.values,
-            "user_id": profile.user_id,
-            "timezone": profile.timezone,
-            "language": profile.language,
-            "account_version": profile.account_version,
-            "completed_at": profile.completed_at,
-            "version": profile.version,
-            "now": now,
-        },
-    )
+    changed = await tx.execute(_CHANGE, {**_parameters(profile), "now": now})
     return changed.scalar_one_or_none()
+
+
+def _parameters(profile: Profile) -> dict[str, Any]:
+    """By column, of every column."""
+    columns = vars(profile).copy()
+    return {**columns.pop("values"), **columns}
 
 
 def _profile(row: Mapping[Any, Any]) -> Profile:

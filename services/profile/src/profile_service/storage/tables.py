@@ -70,7 +70,7 @@ SCHEMA = Schema(
             "user",
             user=Grants(
                 select=ALL,
-                insert=("user_id", "display_name", *_COPIED, "created_at", "updated_at"),
+                insert=("user_id", *_WRITTEN, *_COPIED, "created_at", "updated_at", "completed_at"),
                 update=(*_WRITTEN, *_COPIED, "version", "updated_at", "completed_at"),
             ),
         ),
@@ -91,5 +91,5 @@ SCHEMA = Schema(
     metadata=metadata,
 )
 
-HEAD = "profile_0003"
+HEAD = "profile_0004"
 """The oldest revision that this code works with; readiness compares it with the database's."""

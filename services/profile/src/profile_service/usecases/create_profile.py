@@ -8,20 +8,21 @@ from common.contracts.profile import ProfileCreated
 from common.ids import NewId
 from common.messaging.outbox import record
 from common.postgres.engine import Transaction
+from profile_service.domain.completeness import COMPLETE, completeness
 from profile_service.domain.fields import BY_COLUMN, NOTHING
 from profile_service.domain.reading import Reading, RefusedError
-from profile_service.storage.profiles import NewProfile, Profile, insert_profile, lock_profile
+from profile_service.storage.profiles import Profile, insert_profile, lock_profile
 from profile_service.storage.public_profiles import publish
-from profile_service.usecases.write_profile import write_profile
+from profile_service.usecases.write_profile import tell_completed, write_profile
 
 
 async def create_profile(
     tx: Transaction, registered: UserRegistered, *, now: datetime, new_id: NewId
 ) -> None:
     """Once: of an event that comes again, and of one that the user was faster than, only news is taken."""
-    new = NewProfile(
-        user_id=registered.user_id,
-        display_name=_name(registered.full_name, now),
+    new = Profile(
+        registered.user_id,
+        values={**NOTHING, "display_name": _name(registered.full_name, now)},
         timezone=registered.timezone,
         language=registered.language,
         account_version=registered.version,
@@ -35,36 +36,41 @@ async def create_profile(
     copied = replace(
         present, timezone=new.timezone, language=new.language, account_version=new.account_version
     )
-    await write_profile(
-        tx,
-        copied,
-        {**present.values, "display_name": new.display_name if said is None else said},
-        now=now,
-        new_id=new_id,
-    )
+    values = {
+        **present.values,
+        "display_name": new.values["display_name"] if said is None else said,
+    }
+    await write_profile(tx, copied, values, now=now, new_id=new_id)
 
 
-async def own_profile(tx: Transaction, *, user_id: UUID, now: datetime, new_id: NewId) -> tuple[Profile, int]:
-    """Locked, and made when the event is not there yet; with the version that its user could know."""
+async def own_profile(tx: Transaction, *, user_id: UUID, now: datetime, new_id: NewId) -> Profile:
+    """Locked, and made when the event is not there yet."""
     found = await lock_profile(tx, user_id=user_id)
-    if found is not None:
-        return found, found.version
-    made = await make_profile(tx, NewProfile(user_id), now=now, new_id=new_id)
+    if found is None:
+        found = await make_profile(tx, Profile(user_id), now=now, new_id=new_id)
+    return found or await profile_of_another(tx, user_id=user_id)
+
+
+async def profile_of_another(tx: Transaction, *, user_id: UUID) -> Profile:
+    """Locked: what somebody made while this transaction wanted to."""
     found = await lock_profile(tx, user_id=user_id)
     if found is None:
         raise LookupError("a profile that was made a moment ago is not there")
-    return found, 0 if made else found.version
+    return found
 
 
-async def make_profile(tx: Transaction, new: NewProfile, *, now: datetime, new_id: NewId) -> bool:
-    """The only way that a profile comes to be. False when the user has one already."""
-    if not await insert_profile(tx, new, now=now):
-        return False
-    values = {**NOTHING, "display_name": new.display_name}
-    await publish(tx, user_id=new.user_id, values=values, now=now)
-    created = ProfileCreated(user_id=new.user_id, version=1)
-    await record(tx, Event(id=new_id(), key=str(new.user_id), user_id=new.user_id, time=now, data=created))
-    return True
+async def make_profile(tx: Transaction, new: Profile, *, now: datetime, new_id: NewId) -> Profile | None:
+    """The only way that a profile comes to be. None when the user has one already."""
+    completed_at = now if completeness(new.values).score == COMPLETE else None
+    made = replace(new, version=1, created_at=now, updated_at=now, completed_at=completed_at)
+    if not await insert_profile(tx, made):
+        return None
+    await publish(tx, user_id=made.user_id, values=made.values, now=now)
+    created = ProfileCreated(user_id=made.user_id, version=made.version)
+    await record(tx, Event(id=new_id(), key=str(made.user_id), user_id=made.user_id, time=now, data=created))
+    if completed_at is not None:
+        await tell_completed(tx, made, now=now, new_id=new_id)
+    return made
 
 
 def _name(full_name: str | None, now: datetime) -> str | None:

@@ -24,9 +24,13 @@ async def write_profile(
     await publish(tx, user_id=profile.user_id, values=values, now=updated_at)
     written = replace(wanted, version=profile.version + 1, updated_at=updated_at)
     if completes:
-        completed = ProfileCompleted(user_id=profile.user_id, version=written.version, completed_at=now)
-        await record(
-            tx,
-            Event(id=new_id(), key=str(profile.user_id), user_id=profile.user_id, time=now, data=completed),
-        )
+        await tell_completed(tx, written, now=now, new_id=new_id)
     return written
+
+
+async def tell_completed(tx: Transaction, profile: Profile, *, now: datetime, new_id: NewId) -> None:
+    completed = ProfileCompleted(user_id=profile.user_id, version=profile.version, completed_at=now)
+    await record(
+        tx,
+        Event(id=new_id(), key=str(profile.user_id), user_id=profile.user_id, time=now, data=completed),
+    )
