@@ -38,6 +38,14 @@ where c.relnamespace = $1::text::regnamespace and c.relkind in ('r', 'p') and r.
   and has_table_privilege(r.oid, c.oid, p.name)
 """
 
+_VIEWS = """
+select c.relname as view, c.reloptions as options, r.rolname as role, p.name as privilege
+from pg_class c
+join (values ('select'), ('insert'), ('update'), ('delete')) p(name) on true
+join pg_roles r on r.rolname = any($2) and has_table_privilege(r.oid, c.oid, p.name)
+where c.relnamespace = $1::text::regnamespace and c.relkind in ('v', 'm')
+"""
+
 _POLICIES = """
 select c.relname as table, p.polname as name, pg_get_expr(p.polqual, p.polrelid) as using,
     pg_get_expr(p.polwithcheck, p.polrelid) as checking,
@@ -100,6 +108,23 @@ class TestRegistry:
             for table in SCHEMAS[service].tables
             for ending, grants in grants_of(service, table).items()
             if grants.delete
+        }
+
+
+    @each_service
+    async def test_is_what_roles_may_do_with_views_and_none_lends_its_owner_s_rights(
+        self, superuser, service
+    ):
+        rows = await superuser.fetch(_VIEWS, service, [*everybody(), "postgres"])
+
+        named = {view.name for view in SCHEMAS[service].views}
+        read = {(row["view"], row["role"], row["privilege"]) for row in rows if row["role"] != "postgres"}
+        assert {row["view"] for row in rows} == named
+        assert all(row["options"] == ["security_invoker=true"] for row in rows)
+        assert read == {
+            (view.name, f"{service}_{reader}", "select")
+            for view in SCHEMAS[service].views
+            for reader in view.readers
         }
 
 

@@ -43,6 +43,9 @@ class TestTablesInCode:
         connection.execute(sa.text(f"create schema declared_{service}"))
         connection.execute(sa.text(f"set local search_path = declared_{service}, {service}"))
         SCHEMAS[service].metadata.create_all(connection, checkfirst=False)
+        for view in SCHEMAS[service].views:
+            created = f"create view {view.name} with (security_invoker = true) as {view.definition}"
+            connection.execute(sa.text(created))
         connection.commit()
         declared = await describe(superuser, f"declared_{service}")
 

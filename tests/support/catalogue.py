@@ -26,6 +26,9 @@ from tables t join pg_constraint k on k.conrelid = t.oid and k.contype <> 't'
 union all
 select concat('index ', t.relname, ' ', pg_get_indexdef(i.indexrelid))
 from tables t join pg_index i on i.indrelid = t.oid
+union all
+select concat_ws(' ', 'view', relname, array_to_string(reloptions, ','), pg_get_viewdef(oid))
+from pg_class where relnamespace = $1::text::regnamespace and relkind in ('v', 'm')
 """
 
 _REST = """
@@ -39,7 +42,7 @@ order by 1
 
 
 async def describe(connection: asyncpg.Connection, schema: str) -> list[str]:
-    """Tables, columns, constraints and indexes; partitions are the business of those who make them."""
+    """Tables, columns, constraints, indexes and views; partitions are the business of those who make them."""
     return sorted(row[0].replace(f"{schema}.", "") for row in await connection.fetch(_DESCRIBE, schema))
 
 

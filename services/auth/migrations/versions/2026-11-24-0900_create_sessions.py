@@ -1,4 +1,4 @@
-"""Sessions, links that mails carry, what is remembered of failed logins, clients of the internal port."""
+"""Sessions, links that mails carry, what is remembered of logins, clients of the internal port."""
 
 from alembic import op
 
@@ -75,6 +75,16 @@ create table mail_links (
 create index mail_links_user_id_purpose_created_at_idx on mail_links (user_id, purpose, created_at);
 create index mail_links_expires_at_idx on mail_links (expires_at);
 
+create table registrations (
+    user_id uuid not null,
+    password_tag bytea not null,
+    expires_at timestamptz not null,
+    constraint registrations_pkey primary key (user_id, password_tag),
+    constraint registrations_user_id_fkey foreign key (user_id) references users (id) on delete cascade,
+    constraint registrations_password_tag_check check (octet_length(password_tag) = 2)
+);
+create index registrations_expires_at_idx on registrations (expires_at);
+
 create table login_attempts (
     who bytea not null,
     failures integer not null default 0,
@@ -94,6 +104,13 @@ create table service_clients (
     created_at timestamptz not null default now(),
     constraint service_clients_pkey primary key (client_id)
 );
+
+create view users_with_logins with (security_invoker = true) as
+select u.id, u.email, u.email_norm, u.full_name, u.is_active, u.is_verified, u.role,
+    u.timezone, u.language, s.last_login_at, coalesce(s.login_count, 0) as login_count,
+    coalesce(s.failed_login_attempts, 0) as failed_login_attempts, s.locked_until,
+    u.created_at, u.updated_at, u.version
+from users u left join login_stats s on s.user_id = u.id;
 """
 
 
@@ -103,8 +120,10 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("""
+        drop view users_with_logins;
         drop table service_clients;
         drop table login_attempts;
+        drop table registrations;
         drop table mail_links;
         drop table authentication_sessions;
         drop table login_stats;

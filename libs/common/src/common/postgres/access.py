@@ -60,6 +60,11 @@ def access_sql(schema: Schema) -> str:
             f"revoke all on all functions in schema {service} from {roles};\n",
             _DROP_POLICIES.format(schema=service),
             *(statement for table in schema.tables for statement in _table_sql(service, table)),
+            *(
+                f"grant select on {service}.{view.name} to {service}_{reader};\n"
+                for view in schema.views
+                for reader in view.readers
+            ),
             _PARTITIONS.format(schema=service),
             *(
                 f"grant execute on function {service}.{function} to {service}_system;\n"

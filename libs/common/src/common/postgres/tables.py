@@ -93,11 +93,22 @@ COMMON_TABLES: Final = (
 
 
 @dataclass(frozen=True)
+class View:
+    """Read with the rights of whoever reads: its tables' grants and policies hold."""
+
+    name: str
+    definition: str
+    readers: tuple[str, ...]
+    """Roles, by the ends of their names."""
+
+
+@dataclass(frozen=True)
 class Schema:
     """A service's tables; one that bears a common table's name says anew who may do what with it."""
 
     service: str
     own: tuple[TableAccess, ...] = ()
+    views: tuple[View, ...] = ()
     metadata: sa.MetaData = field(default_factory=new_metadata)
     sealed: tuple[SealedColumn, ...] = ()
     """The columns that hold sealed values; a rotation of keys finds them here."""

@@ -3,7 +3,7 @@
 from typing import Final
 
 from common.postgres.context import Context
-from common.postgres.tables import ALL, Grants, TableAccess
+from common.postgres.tables import ALL, Grants, TableAccess, View
 
 _REGISTERED = ("id", "email", "email_norm", "hashed_password", "full_name", "timezone", "language")
 _SESSION_CHANGES = (
@@ -67,6 +67,7 @@ OWN: Final = (
     TableAccess(
         "mail_links", "user", user=Grants(select=ALL, insert=ALL, update=("used_at", "former_email"))
     ),
+    TableAccess("registrations", "user", user=Grants(select=ALL, insert=ALL, update=("expires_at",))),
     TableAccess(
         "login_attempts",
         "system",
@@ -77,5 +78,20 @@ OWN: Final = (
     # auth's api ends a session and says so in one transaction; everywhere else the event says it
     TableAccess(
         "revoked_sids", "shared", user=Grants(insert=ALL), others={Context.ADMIN: Grants(insert=ALL)}
+    ),
+)
+
+VIEWS: Final = (
+    View(
+        "users_with_logins",
+        # an older system had these in one table; its hash is left out: who reports needs none
+        """
+        select u.id, u.email, u.email_norm, u.full_name, u.is_active, u.is_verified, u.role,
+            u.timezone, u.language, s.last_login_at, coalesce(s.login_count, 0) as login_count,
+            coalesce(s.failed_login_attempts, 0) as failed_login_attempts, s.locked_until,
+            u.created_at, u.updated_at, u.version
+        from users u left join login_stats s on s.user_id = u.id
+        """,
+        readers=("user", Context.STAFF, Context.SYSTEM),
     ),
 )

@@ -36,6 +36,7 @@ CONSTRAINTS = Constraints(
         ),
         "login_stats_user_id_fkey": Constraint("account.gone", "This account is not there any more."),
         "mail_links_user_id_fkey": Constraint("account.gone", "This account is not there any more."),
+        "registrations_user_id_fkey": Constraint("account.gone", "This account is not there any more."),
     },
     bugs=COMMON_BUGS
     | {
@@ -50,6 +51,7 @@ CONSTRAINTS = Constraints(
         "login_stats_login_count_check": _COUNTS,
         "mail_links_email_check": "an address goes with one purpose, which the use case names",
         "mail_links_purpose_check": _ENUMERATION,
+        "registrations_password_tag_check": "a tag is cut to its two bytes",
         "signing_keys_private_sealed_check": _ONE_STATEMENT,
         "signing_keys_state_check": _ENUMERATION,
     },

@@ -29,7 +29,7 @@ class DeadRows:
         """Skips rows that somebody holds, and waits for nobody."""
         deleted = await tx.execute(
             sa.text(f"""
-                DELETE FROM {self.table} WHERE {self.key} IN (
+                DELETE FROM {self.table} WHERE ({self.key}) IN (
                     SELECT {self.key} FROM {self.table} WHERE {self._condition}
                     ORDER BY {self.ended_at} LIMIT :batch FOR UPDATE SKIP LOCKED)
             """),
@@ -54,6 +54,7 @@ def dead_rows(kept: timedelta) -> tuple[DeadRows, ...]:
         DeadRows("authentication_sessions", "id", "expires_at", kept),
         DeadRows("authentication_sessions", "id", "revoked_at", kept, "NOT is_active"),
         DeadRows("mail_links", "id", "expires_at", kept),
+        DeadRows("registrations", "user_id, password_tag", "expires_at", timedelta()),
         DeadRows(
             "login_attempts",
             "who",

@@ -1,7 +1,7 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB
 
-from auth_service.storage.access import OWN
+from auth_service.storage.access import OWN, VIEWS
 from common.crypto import SealedColumn
 from common.postgres.common_tables import new_metadata, text, timestamp, uuid
 from common.postgres.tables import Schema
@@ -120,6 +120,16 @@ sa.Table(
 )
 
 sa.Table(
+    "registrations",
+    metadata,
+    *_of_user(primary_key=True),
+    sa.Column("password_tag", BYTEA, primary_key=True),
+    timestamp("expires_at"),
+    sa.CheckConstraint("octet_length(password_tag) = 2", name="password_tag"),
+    sa.Index("registrations_expires_at_idx", "expires_at"),
+)
+
+sa.Table(
     "login_attempts",
     metadata,
     sa.Column("who", BYTEA, primary_key=True),
@@ -156,7 +166,7 @@ sa.Table(
 
 PRIVATE_SEALED = SealedColumn("signing_keys", "private_sealed", row="kid", row_type="text")
 
-SCHEMA = Schema("auth", own=OWN, metadata=metadata, sealed=(PRIVATE_SEALED,))
+SCHEMA = Schema("auth", own=OWN, views=VIEWS, metadata=metadata, sealed=(PRIVATE_SEALED,))
 
 HEAD = "auth_0004"
 """The oldest revision that this code works with; readiness compares it with the database's."""
