@@ -110,7 +110,6 @@ class TestRegistry:
             if grants.delete
         }
 
-
     @each_service
     async def test_is_what_roles_may_do_with_views_and_none_lends_its_owner_s_rights(
         self, superuser, service
