@@ -47,7 +47,7 @@ class Delivery:
                     results[*place, "duplicate"] += 1
                     continue
                 fresh.discard(message.event_id)
-                if (message.topic, message.key) in parked:
+                if (message.topic, message.key) in parked and not _passes(message):
                     await parking.append(tx, consumer=self.consumer, message=message)
                     results[*place, "appended"] += 1
                 elif message.event is None:
@@ -120,6 +120,10 @@ class Delivery:
             with processed(event):
                 await handler(tx, event)
         await become(tx, service, Context.SYSTEM)
+
+
+def _passes(message: Message) -> bool:
+    return message.event is not None and message.event.data.passes_parked
 
 
 def _count(results: dict[tuple[str, int, str], int]) -> None:

@@ -193,6 +193,13 @@ audit_log = sa.Table(
     postgresql_partition_by="range (id)",
 )
 
+erased_users = sa.Table(
+    "erased_users",
+    _common,
+    uuid("user_id", primary_key=True),
+    timestamp("erased_at", default_now=True),
+)
+
 idempotency_keys = sa.Table(
     "idempotency_keys",
     _common,

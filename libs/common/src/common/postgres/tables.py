@@ -43,6 +43,8 @@ class TableAccess:
     others: Mapping[Context, Grants] = field(default_factory=dict[Context, Grants])
     """Of staff, service, login and admin; `shared` tables are read by the shared role without saying so."""
     owner_column: str = "user_id"
+    outlives_users: bool = False
+    """Its rows stay when their user is erased: they hold ids, and nothing that tells who that was."""
 
 
 # INSERT alone: a RETURNING of any column would be refused, and nobody's events can be read
@@ -88,7 +90,9 @@ COMMON_TABLES: Final = (
             Context.LOGIN: Grants(insert=ALL, rows="user_id is null"),
             Context.ADMIN: Grants(insert=ALL),
         },
+        outlives_users=True,
     ),
+    TableAccess("erased_users", "user", user=READ, outlives_users=True),
 )
 
 

@@ -243,3 +243,18 @@ def drop_common_tables_v3() -> str:
         alter table parked_messages add constraint parked_messages_record_key
             unique (consumer, topic, partition, record_offset);
     """
+
+
+def common_tables_v4() -> str:
+    """Who was erased: no row of theirs is made again, whatever comes late."""
+    return """
+        create table erased_users (
+            user_id uuid not null,
+            erased_at timestamptz not null default now(),
+            constraint erased_users_pkey primary key (user_id)
+        );
+    """
+
+
+def drop_common_tables_v4() -> str:
+    return "drop table erased_users;"

@@ -1,9 +1,10 @@
 """Who may do what with auth's tables."""
 
+from dataclasses import replace
 from typing import Final
 
 from common.postgres.context import Context
-from common.postgres.tables import ALL, Grants, TableAccess, View
+from common.postgres.tables import ALL, COMMON_TABLES, Grants, TableAccess, View
 
 _REGISTERED = ("id", "email", "email_norm", "hashed_password", "full_name", "timezone", "language")
 _SESSION_CHANGES = (
@@ -15,6 +16,13 @@ _ACCOUNT_SHOWN = (
     *("version", "created_at", "updated_at"),
 )
 
+
+def _and_deletes(name: str) -> TableAccess:
+    table = next(one for one in COMMON_TABLES if one.name == name)
+    return replace(table, user=replace(table.user, delete=True))
+
+
+# Whoever erases their account deletes their own rows in the transaction that takes the account.
 OWN: Final = (
     TableAccess(
         "users",
@@ -28,6 +36,7 @@ OWN: Final = (
                 *("email", "email_norm", "hashed_password", "full_name", "timezone", "language"),
                 *("is_verified", "version", "updated_at"),
             ),
+            delete=True,
         ),
         others={
             Context.LOGIN: Grants(select=("id", "email_norm")),
@@ -44,6 +53,7 @@ OWN: Final = (
             select=ALL,
             insert=("user_id",),
             update=("last_login_at", "login_count", "failed_login_attempts"),
+            delete=True,
         ),
         others={
             Context.STAFF: Grants(select=ALL),
@@ -55,7 +65,7 @@ OWN: Final = (
     TableAccess(
         "authentication_sessions",
         "user",
-        user=Grants(select=ALL, insert=ALL, update=_SESSION_CHANGES),
+        user=Grants(select=ALL, insert=ALL, update=_SESSION_CHANGES, delete=True),
         others={
             Context.STAFF: Grants(select=ALL),
             Context.ADMIN: Grants(
@@ -65,8 +75,17 @@ OWN: Final = (
         },
     ),
     TableAccess(
-        "mail_links", "user", user=Grants(select=ALL, insert=ALL, update=("used_at", "former_email"))
+        "mail_links",
+        "user",
+        user=Grants(select=ALL, insert=ALL, update=("used_at", "former_email"), delete=True),
     ),
+    _and_deletes("jobs"),
+    _and_deletes("idempotency_keys"),
+    TableAccess("erased_users", "user", user=Grants(select=ALL, insert=("user_id",)), outlives_users=True),
+    TableAccess(
+        "erasures", "user", user=Grants(select=ALL, insert=("user_id", "asked_at")), outlives_users=True
+    ),
+    TableAccess("farewells", "user", user=Grants(select=ALL, insert=ALL, delete=True)),
     TableAccess("registrations", "user", user=Grants(select=ALL, insert=ALL, update=("expires_at",))),
     TableAccess(
         "login_attempts",

@@ -130,6 +130,27 @@ sa.Table(
 )
 
 sa.Table(
+    "erasures",
+    metadata,
+    uuid("user_id", primary_key=True),
+    timestamp("asked_at"),
+    sa.Column("confirmed", JSONB, nullable=False, server_default=sa.text("'{}'::jsonb")),
+    timestamp("closed_at", nullable=True),
+    sa.Index("erasures_closed_at_idx", "closed_at"),
+)
+
+# Where a last mail goes to; the row goes with the mail, or after a day.
+sa.Table(
+    "farewells",
+    metadata,
+    uuid("user_id", primary_key=True),
+    text("email"),
+    text("language"),
+    timestamp("asked_at"),
+    sa.Index("farewells_asked_at_idx", "asked_at"),
+)
+
+sa.Table(
     "login_attempts",
     metadata,
     sa.Column("who", BYTEA, primary_key=True),
@@ -168,5 +189,5 @@ PRIVATE_SEALED = SealedColumn("signing_keys", "private_sealed", row="kid", row_t
 
 SCHEMA = Schema("auth", own=OWN, views=VIEWS, metadata=metadata, sealed=(PRIVATE_SEALED,))
 
-HEAD = "auth_0004"
+HEAD = "auth_0005"
 """The oldest revision that this code works with; readiness compares it with the database's."""

@@ -42,5 +42,5 @@ SCHEMA = Schema(
     metadata=metadata,
 )
 
-HEAD = "calendar_0003"
+HEAD = "calendar_0004"
 """The oldest revision that this code works with; readiness compares it with the database's."""

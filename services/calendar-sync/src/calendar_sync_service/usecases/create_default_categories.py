@@ -5,13 +5,14 @@ from calendar_sync_service.domain.categories import DEFAULTS
 from calendar_sync_service.storage.categories import Category, insert_categories, insert_owner
 from common.contracts.calendar import CategoriesCreated
 from common.contracts.envelope import Event
+from common.erasure import may_begin
 from common.ids import NewId
 from common.messaging.outbox import record
 from common.postgres.engine import Transaction
 
 
 async def create_default_categories(tx: Transaction, *, user_id: UUID, new_id: NewId, now: datetime) -> None:
-    if not await insert_owner(tx, user_id=user_id):
+    if not await may_begin(tx, user_id=user_id) or not await insert_owner(tx, user_id=user_id):
         return
     categories = [
         Category(id=new_id(), name=default.name, colour=default.colour, position=position)

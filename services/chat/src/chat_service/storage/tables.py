@@ -36,5 +36,5 @@ SCHEMA = Schema(
     metadata=metadata,
 )
 
-HEAD = "chat_0003"
+HEAD = "chat_0004"
 """The oldest revision that this code works with; readiness compares it with the database's."""

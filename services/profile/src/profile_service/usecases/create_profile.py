@@ -5,6 +5,7 @@ from uuid import UUID
 from common.contracts.auth import UserRegistered
 from common.contracts.envelope import Event
 from common.contracts.profile import ProfileCreated
+from common.erasure import may_begin, user_erased
 from common.ids import NewId
 from common.messaging.outbox import record
 from common.postgres.engine import Transaction
@@ -52,15 +53,17 @@ async def own_profile(tx: Transaction, *, user_id: UUID, now: datetime, new_id: 
 
 
 async def profile_of_another(tx: Transaction, *, user_id: UUID) -> Profile:
-    """Locked: what somebody made while this transaction wanted to."""
+    """Locked: what somebody made while this transaction wanted to; of an erased user nobody made one."""
     found = await lock_profile(tx, user_id=user_id)
     if found is None:
-        raise LookupError("a profile that was made a moment ago is not there")
+        raise user_erased()
     return found
 
 
 async def make_profile(tx: Transaction, new: Profile, *, now: datetime, new_id: NewId) -> Profile | None:
-    """The only way that a profile comes to be. None when the user has one already."""
+    """The only way that a profile comes to be. None when the user has one already, or was erased."""
+    if not await may_begin(tx, user_id=new.user_id):
+        return None
     completed_at = now if completeness(new.values).score == COMPLETE else None
     made = replace(new, version=1, created_at=now, updated_at=now, completed_at=completed_at)
     if not await insert_profile(tx, made):
