@@ -86,7 +86,9 @@ OWN: Final = (
         "erasures", "user", user=Grants(select=ALL, insert=("user_id", "asked_at")), outlives_users=True
     ),
     TableAccess("farewells", "user", user=Grants(select=ALL, insert=ALL, delete=True)),
-    TableAccess("registrations", "user", user=Grants(select=ALL, insert=ALL, update=("expires_at",))),
+    TableAccess(
+        "registrations", "user", user=Grants(select=ALL, insert=ALL, update=("expires_at",), delete=True)
+    ),
     TableAccess(
         "login_attempts",
         "system",
