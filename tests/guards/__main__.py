@@ -34,7 +34,7 @@ def _copy(copy: Path) -> None:
 
 
 def _stand(chosen: Sequence[Guard], copy: Path) -> Iterable[bool]:
-    """All tests at once with every guard in place, each alone when that is not green; then without its guard."""
+    """All tests at once with every guard in place, each alone when that is not green; then without it."""
     outcome, _ = run(sorted({guard.test for guard in chosen}), copy)
     for guard in chosen:
         yield _stands(guard, copy, known_to_pass=outcome == PASSED)
