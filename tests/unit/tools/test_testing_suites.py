@@ -1,12 +1,14 @@
 import io
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from quartet_cli.testing_suites import running
-from quartet_cli.testing_suites.run import Result, last_line
+from quartet_cli.testing_suites.results import Result, last_line
+from quartet_cli.testing_suites.run import in_lanes
 from quartet_cli.testing_suites.running import Counts, Outcome, count, run_step, short
 from quartet_cli.testing_suites.suites import Form, Step, all_suites, environment
 from quartet_cli.verbs.progress import Progress
@@ -34,8 +36,9 @@ def python(code: str, results: Path | None = None) -> Step:
     return Step("one", (sys.executable, "-S", "-c", code), results)
 
 
-def run(step: Step, progress: Progress, seconds: float = 10.0) -> Outcome:
-    return run_step(step, environment={"TOLD": "yes"}, seconds=seconds, progress=progress)
+def run(step: Step, progress: Progress, seconds: float = 60.0) -> Outcome:
+    told = {"TOLD": "yes"}
+    return run_step(step, environment=told, seconds=seconds, progress=progress, stop=threading.Event())
 
 
 class TestStep:
@@ -73,10 +76,10 @@ class TestStep:
     def test_is_not_swayed_by_settings_of_a_shell(self, progress: Progress, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setenv("QUARTET_STACK", "/somebody/elses/stack.json")
         monkeypatch.setenv("PYTEST_ADDOPTS", "-k nothing")
+        monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+        unwanted = "{'QUARTET_STACK', 'PYTEST_ADDOPTS', 'PYTHONDONTWRITEBYTECODE'}"
 
-        outcome = run(
-            python("import os; assert not {'QUARTET_STACK', 'PYTEST_ADDOPTS'} & set(os.environ)"), progress
-        )
+        outcome = run(python(f"import os; assert not {unwanted} & set(os.environ)"), progress)
 
         assert outcome.ok
 
@@ -132,9 +135,20 @@ class TestSuites:
             "simulation": None,
             "integration": "test",
             "migrations": "test",
-            "e2e": "e2e",
-            "faults": "faults",
+            "e2e": "whole",
+            "faults": "whole",
         }
+
+    def test_on_a_whole_stack_run_beside_the_others(self):
+        lanes = [[suite.name for suite in lane] for lane in in_lanes(all_suites(Form()))]
+
+        assert lanes == [
+            ["lint", "unit", "contracts", "simulation", "integration", "migrations"],
+            ["e2e", "faults"],
+        ]
+
+    def test_that_are_alone_have_no_empty_lane_beside_them(self):
+        assert [len(lane) for lane in in_lanes(all_suites(Form())[:2])] == [2]
 
     def test_are_told_of_the_long_form(self):
         told = environment(Path("/stack.json"), Form(long=True, seed=7, minutes=1.5))

@@ -21,6 +21,7 @@ KILL_SECONDS = 10.0
 HEARTBEAT_SECONDS = 20.0
 LOOK_SECONDS = 0.5
 SHOWN_LINES = 300
+NOT_INHERITED = ("QUARTET_", "PYTEST_", "PYTHON")
 PERCENT = re.compile(r"\[ *(\d+%)\]")
 
 
@@ -55,7 +56,18 @@ class Outcome:
     """Why not, in a line; the output itself has been shown."""
 
 
-def run_step(step: Step, *, environment: Mapping[str, str], seconds: float, progress: Progress) -> Outcome:
+class StoppedError(Exception):
+    """Somebody wants the run to end; nothing of the step that was under way is left."""
+
+
+def run_step(
+    step: Step,
+    *,
+    environment: Mapping[str, str],
+    seconds: float,
+    progress: Progress,
+    stop: threading.Event,
+) -> Outcome:
     """The output of a step that fails is shown, that of one that passes is only kept."""
     REPORTS.mkdir(parents=True, exist_ok=True)
     if step.results is not None:
@@ -64,7 +76,7 @@ def run_step(step: Step, *, environment: Mapping[str, str], seconds: float, prog
     began = time.monotonic()
     progress.begin(step.name, "running")
     try:
-        code = _run(step, log, environment=environment, seconds=seconds, progress=progress)
+        code = _run(step, log, environment=environment, seconds=seconds, progress=progress, stop=stop)
     except OSError as error:
         code, what = 1, f"cannot be run: {error}"
     else:
@@ -84,7 +96,13 @@ def run_step(step: Step, *, environment: Mapping[str, str], seconds: float, prog
 
 
 def _run(
-    step: Step, log: Path, *, environment: Mapping[str, str], seconds: float, progress: Progress
+    step: Step,
+    log: Path,
+    *,
+    environment: Mapping[str, str],
+    seconds: float,
+    progress: Progress,
+    stop: threading.Event,
 ) -> int | None:
     """None when it had to be killed."""
     process = subprocess.Popen(
@@ -100,15 +118,18 @@ def _run(
     reader = threading.Thread(target=_copy, args=(process, log, lines), daemon=True)
     reader.start()
     try:
-        return _watch(process, lines, step=step, seconds=seconds, progress=progress)
+        return _watch(process, lines, step=step, seconds=seconds, progress=progress, stop=stop)
     finally:
         _end(process)
         reader.join(KILL_SECONDS)
 
 
 def _inherited() -> dict[str, str]:
-    """Settings of somebody's shell must not decide what tests do."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("QUARTET_", "PYTEST_"))}
+    """Settings of somebody's shell must not decide what tests do.
+
+    One of them, PYTHONDONTWRITEBYTECODE, has every process compile all that it imports: 6 s instead of 2.
+    """
+    return {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
 
 
 def _copy(process: "subprocess.Popen[bytes]", log: Path, lines: "queue.SimpleQueue[str]") -> None:
@@ -128,10 +149,13 @@ def _watch(
     step: Step,
     seconds: float,
     progress: Progress,
+    stop: threading.Event,
 ) -> int | None:
     deadline = time.monotonic() + seconds
     told = time.monotonic()
     while time.monotonic() < deadline:
+        if stop.is_set():
+            raise StoppedError
         with contextlib.suppress(subprocess.TimeoutExpired):
             return process.wait(LOOK_SECONDS)
         while not lines.empty():
@@ -150,12 +174,14 @@ def short(line: str) -> str:
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
     """With everything that it has started."""
+    if process.poll() is not None:
+        return
     for number in (signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, number)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(KILL_SECONDS)
+        # the second one also ends what a test has stopped, or what outlived the first process
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(KILL_SECONDS)
 
 
 def count(results: Path) -> Counts:

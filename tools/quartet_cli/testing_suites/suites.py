@@ -9,7 +9,7 @@ from typing import Literal
 from quartet_cli.stack import CHECKOUT
 from quartet_cli.stack.table import ENTRIES
 
-StackName = Literal["test", "e2e", "faults"]
+StackName = Literal["test", "whole"]
 
 PROGRAMS = Path(sys.executable).parent
 VAR = CHECKOUT / "var"
@@ -36,6 +36,11 @@ class Suite:
     stack: StackName | None = None
     seconds: float = SUITE_SECONDS
     """After so long it counts as hanging."""
+
+    @property
+    def beside(self) -> bool:
+        """Runs while others do: what is asked of a whole stack waits more than it computes."""
+        return self.stack == "whole"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +73,8 @@ def all_suites(form: Form) -> tuple[Suite, ...]:
         _tests("simulation", form, options=TWO_WORKERS),
         _tests("integration", form, stack="test", options=TWO_WORKERS),
         _tests("migrations", form, stack="test", options=TWO_WORKERS),
-        _tests("e2e", form, stack="e2e"),
-        _tests("faults", form, stack="faults"),
+        _tests("e2e", form, stack="whole"),
+        _tests("faults", form, stack="whole"),
     )
 
 
@@ -98,9 +103,8 @@ def lint_steps() -> tuple[Step, ...]:
 
 
 def environment(stack: Path | None, form: Form) -> dict[str, str]:
-    """Caches stay below var/; a stack is named only to suites that may use it."""
+    """Caches stay below var/, bytecode beside its source; a stack is named only to suites that may use it."""
     told = {
-        "PYTHONPYCACHEPREFIX": str(CACHE / "pycache"),
         "PYRIGHT_PYTHON_CACHE_DIR": str(VAR / "pyright"),
         "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1",
         "HYPOTHESIS_STORAGE_DIRECTORY": str(CACHE / "hypothesis"),

@@ -1,5 +1,6 @@
 """What is going on while a command works: a live line for each part under way, plain lines elsewhere."""
 
+import threading
 import time
 from types import TracebackType
 from typing import Self
@@ -24,6 +25,8 @@ class Progress:
         self._console = console or Console(stderr=True, highlight=False)
         self._started = self._said = time.monotonic()
         self._under_way: dict[str, tuple[str, float]] = {}
+        # suites run side by side: what one of them wrote stays in one piece
+        self._turn = threading.RLock()
         self._live = Live(
             get_renderable=self._lines, console=self._console, refresh_per_second=8, transient=True
         )
@@ -44,16 +47,18 @@ class Progress:
         return time.monotonic() - self._started
 
     def say(self, text: str) -> None:
-        self._said = time.monotonic()
-        self._console.print(f"{self.seconds:6.1f} s  {escape(text)}", soft_wrap=True)
+        with self._turn:
+            self._said = time.monotonic()
+            self._console.print(f"{self.seconds:6.1f} s  {escape(text)}", soft_wrap=True)
 
     def begin(self, name: str, what: str) -> None:
         self._under_way[name] = (what, time.monotonic())
 
     def change(self, name: str, what: str) -> None:
         """Goes on, but with something else."""
-        if name in self._under_way:
-            self._under_way[name] = (what, self._under_way[name][1])
+        before = self._under_way.get(name)
+        if before is not None:
+            self._under_way[name] = (what, before[1])
 
     def under_way(self, name: str) -> str:
         return self._under_way.get(name, ("", 0.0))[0]
@@ -64,9 +69,10 @@ class Progress:
 
     def end(self, name: str, what: str, *, reason: str = "") -> None:
         self._under_way.pop(name, None)
-        self.say(f"{name} {what}")
-        for line in reason.splitlines():
-            self._console.print(f"          {escape(line)}", soft_wrap=True)
+        with self._turn:
+            self.say(f"{name} {what}")
+            for line in reason.splitlines():
+                self._console.print(f"          {escape(line)}", soft_wrap=True)
 
     def tell(self, message: Message) -> None:
         """An event of the supervisor; what had happened before the request is not told again."""
@@ -81,7 +87,7 @@ class Progress:
 
     def _remind(self) -> None:
         """Where no line is live, a long silence is broken by what it is about."""
-        busy = [name for name, (what, _) in self._under_way.items() if what != "waiting"]
+        busy = [name for name, (what, _) in self._under_way.copy().items() if what != "waiting"]
         if busy and not self.is_live and time.monotonic() - self._said > SILENCE_SECONDS:
             self.say(f"… {', '.join(busy)}")
 
@@ -95,7 +101,7 @@ class Progress:
         return Group(
             *(
                 Text(f"{now - since:6.1f} s  {name} {what}", no_wrap=True, overflow="ellipsis", style="dim")
-                for name, (what, since) in self._under_way.items()
+                for name, (what, since) in self._under_way.copy().items()
                 if what != "waiting"
             )
         )
