@@ -1,6 +1,6 @@
 """profile's api in the test's own process, over this worker's database and without a server."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -10,31 +10,52 @@ import pytest
 from fastapi import FastAPI
 
 from common.clock import utc_now
-from common.composition.api import public_app
+from common.composition.api import internal_app, public_app
 from common.contracts.auth import UserRegistered
 from common.contracts.envelope import Event
 from common.health.checks import Checks
 from common.health.routes import HealthView
+from common.http.principals import Principal
+from common.http.tokens import ServiceTokens
 from common.ids import new_id
 from common.postgres.engine import Database
 from common.settings import HttpSettings
 from profile_service.app import API
 from profile_service.usecases.create_profile import create_profile
 from tests.support.little_app import Known
+from tests.support.tokens import ISSUER, KEY, NOW, Keys, claims, token
 
 BASE = "http://profile.test/api/v1/profile"
+
+
+class _KnownWithRoles(Known):
+    """Takes `<id>` for that user, and `<id>:staff` for one with a role."""
+
+    async def principal(self, token: str) -> Principal:
+        user, *roles = token.split(":")
+        return replace(await super().principal(user), roles=frozenset(roles))
 
 
 @dataclass(frozen=True)
 class ProfileApp:
     app: FastAPI
+    internal: FastAPI
     worker: Database
 
-    def client(self, user: UUID) -> httpx.AsyncClient:
+    def client(self, user: UUID, *roles: str) -> httpx.AsyncClient:
         return httpx.AsyncClient(
             transport=httpx.ASGITransport(self.app, raise_app_exceptions=False),
             base_url=BASE,
-            headers={"Authorization": f"Bearer {user}"},
+            headers={"Authorization": f"Bearer {':'.join((str(user), *roles))}"},
+        )
+
+    def service(self, scope: str) -> httpx.AsyncClient:
+        """Another service of ours, at the internal port."""
+        said = claims(aud="profile", sub="chat", client_id="chat", scope=scope, sid=None)
+        return httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.internal, raise_app_exceptions=False),
+            base_url="http://profile.test/internal/v1",
+            headers={"Authorization": f"Bearer {token(said)}"},
         )
 
     async def hear(self, event: Event[UserRegistered]) -> None:
@@ -50,6 +71,12 @@ async def profile_app(databases: Any, superuser: Any) -> ProfileApp:
     app = public_app(API, SimpleNamespace(http=HttpSettings(port=1)), health)  # type: ignore[arg-type]  # all of it that is asked for
     app.state.database = databases("profile", "api", constraints=API.constraints)
     app.state.clock = utc_now
-    app.state.access_tokens = Known()
+    app.state.access_tokens = _KnownWithRoles()
     app.state.trusted_proxies = ()
-    return ProfileApp(app, databases("profile", "worker", constraints=API.constraints))
+    internal = internal_app(API)
+    internal.state.database = app.state.database
+    internal.state.trusted_proxies = ()
+    internal.state.service_tokens = ServiceTokens(
+        issuer=ISSUER, service="profile", keys=Keys(KEY), clock=lambda: NOW
+    )
+    return ProfileApp(app, internal, databases("profile", "worker", constraints=API.constraints))

@@ -317,11 +317,13 @@ class TestCompleteness:
         assert less["completed_at"] == complete["completed_at"] is not None
         assert await told(superuser) == ["profile.created", "profile.completed"]
 
-
     async def test_of_a_first_change_is_told_with_the_profile(self, client, superuser):
         made = await client.put("/me", json=COMPLETE, headers={"If-Match": '"v0"'})
 
-        assert (made.json()["version"], await told(superuser)) == (1, ["profile.created", "profile.completed"])
+        assert (made.json()["version"], await told(superuser)) == (
+            1,
+            ["profile.created", "profile.completed"],
+        )
         assert (await client.get("/me/completeness")).json()["completed_at"] == made.json()["created_at"]
 
 

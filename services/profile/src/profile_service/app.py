@@ -1,6 +1,6 @@
 from common.composition.api import Api, run_api
 from common.settings import ApiSettings
-from profile_service.api import completeness, me, preferences, users
+from profile_service.api import admin, batch, completeness, me, preferences, users
 from profile_service.storage.constraints import CONSTRAINTS
 from profile_service.storage.tables import HEAD
 
@@ -9,7 +9,8 @@ API: Api[ApiSettings] = Api(
     title="Quartet profile",
     head=HEAD,
     constraints=CONSTRAINTS,
-    routers=(me.router, completeness.router, preferences.router, users.router),
+    routers=(me.router, completeness.router, preferences.router, users.router, admin.router),
+    internal_routers=(batch.router,),
 )
 
 if __name__ == "__main__":

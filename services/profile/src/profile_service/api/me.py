@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, Response
 from common.errors import Kind
 from common.http.documented import raises
 from common.http.etag import IfVersion, IfVersionRequired, version_headers
-from common.http.merge_patch import MergePatch
+from common.http.merge_patch import merge_patch_of
 from common.http.permissions import CurrentUser
 from common.http.resources import UseDatabase
 from profile_service.api.proposals import UseOwnProfile, UseReading, merging, replacing
@@ -20,6 +20,7 @@ router = APIRouter(prefix="/me", tags=["profile"])
 OF_CONSTRAINTS: Final = (*(f"{field.column}.invalid" for field in FIELDS), "emergency_contact.name_missing")
 """Of the database, should it ever disagree with the rules here."""
 Document = Annotated[dict[str, Any], Body(json_schema_extra=DOCUMENT_SCHEMA)]
+Patch = Annotated[dict[str, Any], merge_patch_of({**DOCUMENT_SCHEMA, "title": "ProfilePatch"})]
 
 
 @router.get("", summary="The caller's own profile", response_model=ProfileAnswer)
@@ -43,16 +44,14 @@ async def put_me(
 
 @router.patch("", summary="Change the caller's own profile", response_model=ProfileAnswer)
 @raises(Kind.INVALID, *OF_CONSTRAINTS)
-async def patch_me(
-    patch: MergePatch, reading: UseReading, own: UseOwnProfile, conditions: IfVersion
-) -> Response:
+async def patch_me(patch: Patch, reading: UseReading, own: UseOwnProfile, conditions: IfVersion) -> Response:
     """Without If-Match the last one wins, field by field; with it nobody overwrites unseen changes."""
     return _answer(await own.change(merging(patch, reading), conditions))
 
 
 @router.post("/validate", summary="What a change would make of the profile", response_model=ProfileAnswer)
 async def post_validate(
-    patch: MergePatch, reading: UseReading, user: CurrentUser, database: UseDatabase
+    patch: Patch, reading: UseReading, user: CurrentUser, database: UseDatabase
 ) -> Response:
     """Answers as PATCH would, every fault at once, and stores nothing."""
     async with database.read_transaction(as_user=user.user_id) as connection:

@@ -1,10 +1,13 @@
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
+from common.erasure import USER_ERASED
+from common.errors import Kind
+from common.http.documented import raises
 from common.http.etag import IfVersion, version_headers
-from common.http.merge_patch import MergePatch, patched
+from common.http.merge_patch import merge_patch_of, patched
 from common.http.permissions import CurrentUser
 from common.http.resources import UseClock, UseDatabase
 from common.ids import new_id
@@ -58,8 +61,13 @@ async def get_preferences(user: CurrentUser, database: UseDatabase, conditions: 
 
 
 @router.patch("", summary="Change what the caller prefers", response_model=PreferencesDocument)
+@raises(Kind.NOT_FOUND, USER_ERASED)
 async def patch_preferences(
-    patch: MergePatch, user: CurrentUser, database: UseDatabase, conditions: IfVersion, clock: UseClock
+    patch: Annotated[dict[str, Any], merge_patch_of(PreferencesDocument)],
+    user: CurrentUser,
+    database: UseDatabase,
+    conditions: IfVersion,
+    clock: UseClock,
 ) -> Response:
     """Their version is their own: a change leaves the profile's as it is."""
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Query
 
 from common.clock import Clock
+from common.erasure import USER_ERASED
 from common.errors import Kind
 from common.http.documented import raises
 from common.http.etag import Preconditions
@@ -67,6 +68,7 @@ class OwnProfile:
         return await self.database.in_transaction(self.user.user_id, use_case)
 
 
+@raises(Kind.NOT_FOUND, USER_ERASED)
 async def _own_profile(user: CurrentUser, database: UseDatabase, clock: UseClock) -> OwnProfile:
     return OwnProfile(user, database, clock)
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, create_model
 
 from common.http.timestamps import Timestamp, written
 from profile_service.domain.document import READ_ONLY, shown
-from profile_service.domain.fields import FIELDS, GROUPS, PUBLIC
+from profile_service.domain.fields import FIELDS, FOR_SERVICES, GROUPS, PUBLIC
 from profile_service.domain.fields import Field as ProfileField
 from profile_service.storage.profiles import Profile
 from profile_service.storage.public_profiles import PublicProfile
@@ -38,12 +38,15 @@ class _Account(BaseModel):
     user_id: UUID = Field(description="The account's id, the same in every service.")
 
 
-class _Copies(BaseModel):
+class _Copies(_Account):
     timezone: str | None = Field(description="A name of the IANA database; it is changed at auth.")
     language: str | None = Field(description="A language, with a region where it matters; changed at auth.")
     version: int = Field(
         description="Grows with every change; the ETag is made of it. 0: nothing is stored yet."
     )
+
+
+class _Stored(_Copies):
     created_at: Timestamp | None = Field(description="In UTC.")
     updated_at: Timestamp | None = Field(description="Of the last change, in UTC.")
 
@@ -51,8 +54,9 @@ class _Copies(BaseModel):
 _groups: Any = {
     name: (model | None, Field(description=GROUPS[name])) for name, model in _GROUP_MODELS.items()
 }
-ProfileAnswer = create_model("ProfileAnswer", __base__=(_Copies, _Account), **_members(_ON_TOP), **_groups)
+ProfileAnswer = create_model("ProfileAnswer", __base__=_Stored, **_members(_ON_TOP), **_groups)
 PublicAnswer = create_model("PublicProfileAnswer", __base__=_Account, **_members(PUBLIC))
+ServiceProfile = create_model("ServiceProfile", __base__=_Copies, **_members(FOR_SERVICES))
 
 DOCUMENT_SCHEMA: Final[dict[str, Any]] = {
     "title": "ProfileDocument",

@@ -82,6 +82,7 @@ GROUPS: Final = {
     _ADDRESS: "Where the user lives.",
 }
 PUBLIC: Final = tuple(field for field in FIELDS if field.visibility == "public")
+FOR_SERVICES: Final = tuple(field for field in FIELDS if field.visibility != "self")
 
 CONTACT_CHECK: Final = (
     f"{_CONTACT}_name is not null or "

@@ -17,6 +17,7 @@ _READ: Final = f"""
     FROM profiles
 """
 _READ_ONE: Final = f"{_READ} WHERE user_id = $1"
+_FIND: Final = sa.text(f"{_READ} WHERE user_id = :user_id")
 _LOCK: Final = sa.text(f"{_READ} WHERE user_id = :user_id FOR UPDATE")
 _INSERTED: Final = (
     *("user_id", *_COLUMNS, "timezone", "language", "account_version"),
@@ -63,6 +64,11 @@ async def insert_profile(tx: Transaction, profile: Profile) -> bool:
 
 async def read_profile(connection: asyncpg.Connection, *, user_id: UUID) -> Profile | None:
     row = await connection.fetchrow(_READ_ONE, user_id)
+    return None if row is None else _profile(row)
+
+
+async def find_profile(tx: Transaction, *, user_id: UUID) -> Profile | None:
+    row = (await tx.execute(_FIND, {"user_id": user_id})).mappings().one_or_none()
     return None if row is None else _profile(row)
 
 

@@ -1,8 +1,9 @@
 import sqlalchemy as sa
 
 from common.postgres.common_tables import new_metadata, text, timestamp, uuid
-from common.postgres.tables import ALL, Grants, Schema, TableAccess
-from profile_service.domain.fields import CONTACT_CHECK, FIELDS, PUBLIC
+from common.postgres.context import Context
+from common.postgres.tables import ALL, READ, Grants, Schema, TableAccess
+from profile_service.domain.fields import CONTACT_CHECK, FIELDS, FOR_SERVICES, PUBLIC
 from profile_service.domain.preferences import CHOICES, SWITCHES, check
 
 metadata = new_metadata()
@@ -59,6 +60,10 @@ sa.Table(
 _OWN_ROW = "user_id = (select profile.app_uid())"
 _WRITTEN = tuple(field.column for field in FIELDS)
 _COPIED = ("timezone", "language", "account_version")
+SHOWN_TO_SERVICES = (
+    *("user_id", *(field.column for field in FOR_SERVICES)),
+    *("timezone", "language", "version"),
+)
 _PUBLISHED = (*(field.column for field in PUBLIC), "updated_at")
 _CHOSEN = (*CHOICES, *SWITCHES, "updated_at")
 
@@ -73,6 +78,7 @@ SCHEMA = Schema(
                 insert=("user_id", *_WRITTEN, *_COPIED, "created_at", "updated_at", "completed_at"),
                 update=(*_WRITTEN, *_COPIED, "version", "updated_at", "completed_at"),
             ),
+            others={Context.STAFF: READ, Context.SERVICE: Grants(select=SHOWN_TO_SERVICES)},
         ),
         TableAccess(
             "public_profiles",
