@@ -22,13 +22,13 @@ from common.messaging.outbox import record
 from common.postgres.engine import Transaction
 from common.postgres.tables import Schema
 
-CODE = "user.erased"
+USER_ERASED = "user.erased"
 
 # A statement of its own: one that looked as well would see what stood there before it had to wait. In one
 # order for everybody.
 _LOCK = sa.text("""
     SELECT count(pg_advisory_xact_lock(name)) FROM (
-        SELECT DISTINCT hashtextextended('user/' || id, 0) AS name
+        SELECT DISTINCT hashtextextended(current_schema() || '/user/' || id, 0) AS name
         FROM unnest(CAST(:ids AS uuid[])) AS users (id) ORDER BY name
     ) names
 """)
@@ -59,7 +59,7 @@ Hook = Callable[[Transaction, Sequence[UUID]], Awaitable[None]]
 
 
 def user_erased() -> QuartetError:
-    return QuartetError(CODE, "This user was erased; nothing is kept for them.", kind=Kind.NOT_FOUND)
+    return QuartetError(USER_ERASED, "This user was erased; nothing is kept for them.", kind=Kind.NOT_FOUND)
 
 
 async def may_begin(tx: Transaction, *, user_id: UUID) -> bool:
