@@ -3,10 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from common.contracts.auth import SessionRevoked, UserRegistered
+from common.contracts.auth import SessionRevoked, UserErased, UserRegistered
 from common.contracts.calendar import CategoriesCreated
 from common.contracts.chat import LearnerCreated
 from common.contracts.envelope import Event, Payload, PayloadT_co
+from common.contracts.erasure import CalendarErased, ChatErased, ErasureConfirmation, ProfileErased
 from common.contracts.profile import ProfileCompleted, ProfileCreated
 from common.ids import new_id
 
@@ -46,6 +47,20 @@ def user_registered(
         language=language,
     )
     return event(data, key=user_id, user_id=user_id, event_id=event_id)
+
+
+def user_erased(user_id: UUID | None = None, *, version: int = 2) -> Event[UserErased]:
+    user_id = user_id or new_id()
+    data = UserErased(user_id=user_id, version=version, erased_at=NOON)
+    return event(data, key=user_id, user_id=user_id)
+
+
+def erasure_confirmed(
+    confirmation: type[ErasureConfirmation], user_id: UUID | None = None
+) -> Event[ErasureConfirmation]:
+    user_id = user_id or new_id()
+    data = confirmation(user_id=user_id, erased_at=NOON, rows=2)
+    return event(data, key=user_id, user_id=user_id)
 
 
 def session_revoked(
@@ -98,4 +113,6 @@ def one_of_each() -> tuple[Event[Payload], ...]:
         profile_completed(),
         categories_created(),
         learner_created(),
+        user_erased(),
+        *map(erasure_confirmed, (ProfileErased, CalendarErased, ChatErased)),
     )

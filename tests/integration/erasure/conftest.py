@@ -1,0 +1,2 @@
+from tests.support.auth_app import auth_app  # noqa: F401  # pytest finds fixtures by their names here
+from tests.support.profile_app import profile_app  # noqa: F401  # pytest finds fixtures by their names here
