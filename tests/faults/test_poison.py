@@ -161,17 +161,19 @@ def _only(record: RecordMetadata) -> list[str]:
 class TestMessageThatComesTwice:
     async def test_has_one_effect_whatever_it_says_the_second_time(self, operator, topics):
         """Consumers know a message by its id; a second one with the same id is not looked at."""
-        first, copied, last = neighbours(3)
+        first, copied = neighbours(2)
         event = user_registered(first)
         await topics.send(event)
+        # messages of different keys are handled side by side: who comes second is the copy
+        assert await eventually(lambda: name_of(operator, first), within=30)
+
         await topics.produce(
             USERS,
             str(copied),
             _headers(event, ce_subject=str(copied), ce_userid=str(copied)),
-            user_registered(copied).data.model_dump_json(),
+            user_registered(copied, full_name="a copy").data.model_dump_json(),
         )
-        await topics.send(user_registered(last))
+        await topics.send(user_registered(copied, full_name="after the copy"))
 
-        assert await eventually(lambda: name_of(operator, last), within=30)
-        assert await name_of(operator, first)
-        assert await name_of(operator, copied) is None
+        # of its key the copy was handled before
+        assert await eventually(lambda: name_of(operator, copied), within=30) == "after the copy"
