@@ -5,6 +5,7 @@ from tests.guards.guard import Guard
 _MEANWHILE = "tests/integration/auth/test_changed_meanwhile.py::TestAPasswordThatWasChangedMeanwhile"
 _AUTH = "services/auth/src/auth_service"
 _PROTECTION = "tests/integration/auth/test_login_protection.py"
+_ENUMERATION = "tests/integration/auth/test_enumeration.py::TestALoginAfterARegistration"
 _OLDER = "tests/integration/auth/test_older_hashes.py"
 
 AUTH = (
@@ -62,6 +63,22 @@ AUTH = (
         '    rules.require(new, about=about, pointer="/new_password")\n',
         "",
         "tests/integration/auth/test_weak_passwords.py::TestAReset::test_refuses_what_is_made_of_the_user_s_name",
+        below=_AUTH,
+    ),
+    Guard(
+        "a registered password is known again, whosever the address is",
+        "usecases/log_in.py",
+        "registered = found is not None and found.is_registered",
+        "registered = False",
+        f"{_ENUMERATION}::test_is_told_the_same_for_a_free_address_and_a_taken_one",
+        below=_AUTH,
+    ),
+    Guard(
+        "a guess that is registered before it is tried counts",
+        "storage/registrations.py",
+        "return tried.rowcount == 1",
+        "return tried.rowcount > 1",
+        f"{_ENUMERATION}::test_counts_as_one_failure_however_often_it_is_tried",
         below=_AUTH,
     ),
     Guard(

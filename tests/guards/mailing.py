@@ -11,8 +11,8 @@ MAILING = (
     Guard(
         "nobody is let in before the address is verified",
         "usecases/log_in.py",
-        "if not found.is_verified:",
-        "if False:",
+        "return None if found.is_verified else LoginRefusal.UNVERIFIED",
+        "return None",
         "tests/integration/auth/test_registration.py::TestLogin"
         "::test_of_an_address_that_is_not_verified_is_refused_to_whoever_knows_the_password",
         below=_AUTH,

@@ -28,6 +28,9 @@ _LINK = """
     insert into auth.mail_links (id, user_id, purpose, expires_at, used_at)
     values ($1, $2, 'reset_password', now() + $3, now() + $4)
 """
+_REGISTRATION = """
+    insert into auth.registrations (user_id, password_tag, expires_at) values ($1, $2, now() + $3)
+"""
 _ATTEMPTS = """
     insert into auth.login_attempts (who, failures, failed_at, locked_until)
     values ($1, 3, now() + $2, now() + $3)
@@ -57,6 +60,11 @@ class Rows:
     async def link(self, *, expires: timedelta, used: timedelta | None = None) -> UUID:
         row = new_id()
         await self._superuser.execute(_LINK, row, self._user_id, expires, used)
+        return row
+
+    async def registration(self, *, expires: timedelta) -> bytes:
+        row = new_id().bytes[-2:]
+        await self._superuser.execute(_REGISTRATION, self._user_id, row, expires)
         return row
 
     async def attempts(self, *, failed: timedelta, locked: timedelta | None = None) -> bytes:
@@ -141,6 +149,14 @@ class TestCleanUp:
 
         assert await rows.left("mail_links") == live
 
+    async def test_deletes_tags_of_registrations_with_their_day(self, rows, clean_up):
+        await rows.registration(expires=ago(minutes=1))
+        live = {await rows.registration(expires=timedelta(minutes=1))}
+
+        await clean_up()
+
+        assert await rows.left("registrations", "password_tag") == live
+
     async def test_deletes_attempts_to_log_in_that_count_no_more(self, rows, clean_up):
         await rows.attempts(failed=ago(days=2))
         await rows.attempts(failed=ago(days=2), locked=ago(days=1))
@@ -177,6 +193,7 @@ class TestCleanUp:
             "deleted": {
                 "authentication_sessions": 7,
                 "mail_links": 7,
+                "registrations": 0,
                 "login_attempts": 0,
                 "signing_keys": 0,
             },
@@ -228,7 +245,7 @@ class TestCleanUp:
 
         await clean_up(seconds=lambda: float(next(clock)), pause=rest)
 
-        assert rests == [1.0] * 5
+        assert rests == [1.0] * 6
 
 
 class TestHousekeeping:

@@ -19,12 +19,14 @@ from tests.support.telling_apart import auc, right_guesses
 PAIRS = 2_000 if os.environ.get("QUARTET_TEST_LONG") else 0
 CHEAP = HashingCost(memory_kib=64, passes=1)
 PASSWORD = "correct horse battery"
+REGISTERED = "a staple that nobody chose"
 BODIES = {
     "/login": {"password": "wrong horse battery"},
     "/register": {"password": PASSWORD},
     "/password/reset": {},
     "/verify-email/resend": {},
 }
+AFTER = "/login?after-register"
 STATES = {
     "known": "is_active = true",
     "unverified": "is_verified = false",
@@ -86,6 +88,23 @@ def told(answer: httpx.Response) -> tuple[object, ...]:
     return answer.status_code, body, headers, sorted(answer.headers)
 
 
+@pytest.fixture
+def register_and_log_in(auth_app, statements):
+    """Somebody registers an address, whosever it is, and tries it: the answer, and what it asked for."""
+
+    async def register_and_log_in(email: str, *, logins: int = 1) -> tuple[httpx.Response, list[str]]:
+        chosen = {"email": email, "password": REGISTERED}
+        async with auth_app.client() as client:
+            await client.post("/register", json=chosen)
+            answers = []
+            for _ in range(logins):
+                statements.clear()
+                answers.append(await client.post("/login", json=chosen))
+            return answers[-1], list(statements)
+
+    return register_and_log_in
+
+
 class TestAnAnswer:
     @pytest.mark.parametrize("state", STATES)
     @pytest.mark.parametrize("path", BODIES)
@@ -139,9 +158,66 @@ class TestAnAnswer:
         assert statements == of_unknown
 
 
+class TestALoginAfterARegistration:
+    @pytest.mark.parametrize("state", STATES)
+    @pytest.mark.parametrize("logins", [1, 2])
+    async def test_is_told_the_same_for_a_free_address_and_a_taken_one(
+        self, register_and_log_in, person, state, logins
+    ):
+        email = await person(state)
+        free, of_free = await register_and_log_in(UNKNOWN, logins=logins)
+
+        taken, of_taken = await register_and_log_in(email, logins=logins)
+
+        assert (free.status_code, free.json()["code"]) == (403, "email.unverified")
+        assert told(taken) == told(free)
+        assert of_taken == of_free
+
+    @pytest.mark.parametrize("email", [UNKNOWN, "known@example.org"])
+    async def test_is_refused_to_every_other_password(self, register_and_log_in, person, ask, email):
+        await person("known")
+        await register_and_log_in(email)
+
+        assert (await ask("/login", email)).json()["code"] == "credentials.wrong"
+
+    @pytest.mark.parametrize("email", [UNKNOWN, "known@example.org"])
+    async def test_counts_as_one_failure_however_often_it_is_tried(
+        self, register_and_log_in, person, superuser, email
+    ):
+        """Else whoever registers a guess before it is tried would guess for nothing."""
+        await person("known")
+
+        await register_and_log_in(email, logins=8)
+
+        assert await superuser.fetchval("select max(failures) from auth.login_attempts") == 1
+
+    async def test_opens_nothing(self, register_and_log_in, person, superuser):
+        await register_and_log_in(await person("known"))
+
+        assert await superuser.fetchval("select count(*) from auth.authentication_sessions") == 0
+
+    async def test_leaves_too_little_to_find_the_password_by(self, register_and_log_in, superuser):
+        await register_and_log_in(UNKNOWN)
+
+        assert len(await superuser.fetchval("select password_tag from auth.registrations")) == 2
+
+    @pytest.mark.parametrize("state", STATES)
+    async def test_of_an_address_that_was_registered_a_moment_ago_is_told_the_same(
+        self, register_and_log_in, person, ask, state
+    ):
+        """The mail of the other one may be on its way still: then there is none of this one's."""
+        email = await person(state)
+        for address in (UNKNOWN, email):
+            await ask("/register", address)
+
+        answers = [await register_and_log_in(address) for address in (UNKNOWN, email)]
+
+        assert [answer.json()["code"] for answer, _ in answers] == ["email.unverified"] * 2
+
+
 @pytest.mark.skipif(not PAIRS, reason="two thousand pairs take minutes: ./quartet test --long")
 class TestTheTimeOfAnAnswer:
-    @pytest.mark.parametrize("path", BODIES)
+    @pytest.mark.parametrize("path", [*BODIES, AFTER])
     async def test_does_not_tell_who_has_an_account(self, auth_app, superuser, path):
         hashed = Passwords(CHEAP).hash(PASSWORD)
         people = [(new_id(), f"known-{n:04}@example.org") for n in range(PAIRS)]
@@ -157,9 +233,12 @@ class TestTheTimeOfAnAnswer:
         async with client_of(auth_app.app, prefix="/api/v1/auth") as client:
             for n in range(PAIRS):
                 for who in random.sample(sorted(took), 2):
-                    body = {"email": f"{who}-{n:04}@example.org", **BODIES[path]}
+                    body = {"email": f"{who}-{n:04}@example.org", **BODIES.get(path, {})}
+                    if path == AFTER:
+                        body["password"] = REGISTERED
+                        await client.post("/register", json=body)
                     began = time.perf_counter()
-                    await client.post(path, json=body)
+                    await client.post(path.partition("?")[0], json=body)
                     took[who].append(time.perf_counter() - began)
 
         area, guessed = auc(took["known"], took["nobody"]), right_guesses(took["known"], took["nobody"])

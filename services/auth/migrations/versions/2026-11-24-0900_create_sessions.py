@@ -79,6 +79,7 @@ create table registrations (
     user_id uuid not null,
     password_tag bytea not null,
     expires_at timestamptz not null,
+    tried_at timestamptz,
     constraint registrations_pkey primary key (user_id, password_tag),
     constraint registrations_user_id_fkey foreign key (user_id) references users (id) on delete cascade,
     constraint registrations_password_tag_check check (octet_length(password_tag) = 2)

@@ -25,6 +25,7 @@ async def post_register(
     await register(
         resources.database,
         resources.hashing,
+        resources.macs,
         body.registration(),
         now=resources.clock(),
         new_id=resources.new_id,

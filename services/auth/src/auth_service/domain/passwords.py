@@ -48,7 +48,7 @@ class Passwords:
         self._nobodys = self._hasher.hash("nobody has this password")
 
     def hash(self, password: str) -> str:
-        return self._hasher.hash(_normal(password))
+        return self._hasher.hash(normalised(password))
 
     def matches(self, password: str, stored: str | None) -> bool:
         """Takes as long for an account that does not exist as for one that does."""
@@ -56,7 +56,9 @@ class Passwords:
             return _matches_bcrypt(password, stored)
         usable = stored is not None and _is_affordable(stored)
         try:
-            self._hasher.verify(stored if stored is not None and usable else self._nobodys, _normal(password))
+            self._hasher.verify(
+                stored if stored is not None and usable else self._nobodys, normalised(password)
+            )
         except (VerificationError, InvalidHashError):
             return False
         return usable
@@ -86,6 +88,6 @@ def _matches_bcrypt(password: str, stored: str) -> bool:
     return bcrypt.checkpw(password.encode()[:_BCRYPT_BYTES], stored.encode())
 
 
-def _normal(password: str) -> str:
+def normalised(password: str) -> str:
     """The same keys pressed on another device give the same bytes."""
     return unicodedata.normalize("NFKC", password)

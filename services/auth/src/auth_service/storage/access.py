@@ -87,7 +87,9 @@ OWN: Final = (
     ),
     TableAccess("farewells", "user", user=Grants(select=ALL, insert=ALL, delete=True)),
     TableAccess(
-        "registrations", "user", user=Grants(select=ALL, insert=ALL, update=("expires_at",), delete=True)
+        "registrations",
+        "user",
+        user=Grants(select=ALL, insert=ALL, update=("expires_at", "tried_at"), delete=True),
     ),
     TableAccess(
         "login_attempts",

@@ -125,6 +125,7 @@ sa.Table(
     *_of_user(primary_key=True),
     sa.Column("password_tag", BYTEA, primary_key=True),
     timestamp("expires_at"),
+    timestamp("tried_at", nullable=True),
     sa.CheckConstraint("octet_length(password_tag) = 2", name="password_tag"),
     sa.Index("registrations_expires_at_idx", "expires_at"),
 )

@@ -63,17 +63,23 @@ class FoundCredentials:
     is_verified: bool
     may_log_in: bool
     """Neither closed nor locked by an administrator."""
+    is_registered: bool
+    """Somebody registered the address with this password a short while ago."""
 
 
-async def read_credentials(tx: Transaction, *, user_id: UUID, now: datetime) -> FoundCredentials | None:
-    found = await tx.execute(
-        sa.text("""
-            SELECT u.hashed_password, u.role, u.is_verified,
-                u.is_active AND coalesce(s.locked_until <= :now, true) AS may_log_in
-            FROM users u LEFT JOIN login_stats s ON s.user_id = u.id WHERE u.id = :user_id
-        """),
-        {"user_id": user_id, "now": now},
-    )
+_CREDENTIALS = sa.text("""
+    SELECT u.hashed_password, u.role, u.is_verified,
+        u.is_active AND coalesce(s.locked_until <= :now, true) AS may_log_in,
+        EXISTS (SELECT FROM registrations r WHERE r.user_id = u.id AND r.password_tag = :password_tag
+            AND r.expires_at > :now) AS is_registered
+    FROM users u LEFT JOIN login_stats s ON s.user_id = u.id WHERE u.id = :user_id
+""")
+
+
+async def read_credentials(
+    tx: Transaction, *, user_id: UUID, password_tag: bytes, now: datetime
+) -> FoundCredentials | None:
+    found = await tx.execute(_CREDENTIALS, {"user_id": user_id, "password_tag": password_tag, "now": now})
     row = found.mappings().one_or_none()
     return None if row is None else FoundCredentials(**row)
 

@@ -7,10 +7,18 @@ from auth_service.domain.email import EmailAddress
 from auth_service.domain.known_devices import KnownDevice
 from auth_service.domain.login_locks import Counters, counters
 from auth_service.domain.macs import Macs
+from auth_service.domain.registrations import password_tag
 from auth_service.domain.sessions import Device, SessionLimits
 from auth_service.storage.audit import audit
 from auth_service.storage.login_stats import count_failed_login, count_login
-from auth_service.storage.users import find_user_id, read_credentials, read_password_hash, renew_hash
+from auth_service.storage.registrations import try_registration
+from auth_service.storage.users import (
+    FoundCredentials,
+    find_user_id,
+    read_credentials,
+    read_password_hash,
+    renew_hash,
+)
 from auth_service.usecases.count_attempts import count_wrong, let_through, refuse_while_locked
 from auth_service.usecases.hashing import Hashing
 from auth_service.usecases.start_session import SessionGrant, start_session
@@ -28,7 +36,10 @@ class LoginRefusal(StrEnum):
 
     WRONG = "wrong"
     UNVERIFIED = "unverified"
-    """The right password, before its link was used: the address may still be somebody else's."""
+    """The password of a registration whose link was not used: the address may still be somebody else's.
+
+    Of an address that has an account already, too: a registration tells nobody whether it was one.
+    """
 
 
 @dataclass(frozen=True)
@@ -73,22 +84,27 @@ async def log_in(
         await refuse_while_locked(tx, counted_by, now=now)
         await become(tx, service, user_id)
         stored = await read_password_hash(tx, user_id=user_id)
+    tag = password_tag(macs, user_id=user_id, password=credentials.password)
     for _ in range(_TRIES):
         checked = await hashing.check(credentials.password, stored)
         async with database.transaction(as_user=user_id) as tx:
-            found = await read_credentials(tx, user_id=user_id, now=now)
+            found = await read_credentials(tx, user_id=user_id, password_tag=tag, now=now)
             if checked.right and found is not None and found.hashed_password != stored:
                 stored = found.hashed_password
                 continue
-            if not checked.right or found is None or not found.may_log_in:
-                await _leave_a_trace(
-                    tx, service, counted_by, user_id=user_id, device=device, new_id=new_id, now=now
-                )
-                return LoginRefusal.WRONG
-            if not found.is_verified:
-                await become(tx, service, Context.LOGIN)
-                await let_through(tx, counted_by, full=False, now=now)
-                return LoginRefusal.UNVERIFIED
+            refusal = _refusal(checked.right, found)
+            if found is None or refusal is not None:
+                # a guess that was registered before it is tried counts as any other, but only once
+                if refusal is not LoginRefusal.UNVERIFIED or await try_registration(
+                    tx, user_id=user_id, password_tag=tag, now=now
+                ):
+                    await _leave_a_trace(
+                        tx, service, counted_by, user_id=user_id, device=device, new_id=new_id, now=now
+                    )
+                else:
+                    await become(tx, service, Context.LOGIN)
+                    await let_through(tx, counted_by, full=False, now=now)
+                return refusal or LoginRefusal.WRONG
             await count_login(tx, user_id=user_id, now=now)
             if checked.renewed is not None and stored is not None:
                 await renew_hash(tx, user_id=user_id, former=stored, renewed=checked.renewed)
@@ -107,6 +123,13 @@ async def log_in(
             await let_through(tx, counted_by, full=True, now=now)
         return LoggedIn(session, known or KnownDevice(user_id=user_id, device_id=new_id()))
     return LoginRefusal.WRONG
+
+
+def _refusal(right: bool, found: FoundCredentials | None) -> LoginRefusal | None:
+    if found is not None and right and found.may_log_in:
+        return None if found.is_verified else LoginRefusal.UNVERIFIED
+    registered = found is not None and found.is_registered
+    return LoginRefusal.UNVERIFIED if registered else LoginRefusal.WRONG
 
 
 async def _leave_a_trace(

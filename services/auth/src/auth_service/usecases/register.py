@@ -4,9 +4,12 @@ from uuid import UUID
 
 from auth_service.domain.email import EmailAddress
 from auth_service.domain.links import LIFETIMES, Purpose
+from auth_service.domain.macs import Macs
+from auth_service.domain.registrations import password_tag
 from auth_service.storage.audit import audit
 from auth_service.storage.login_stats import begin_counting
 from auth_service.storage.mail_links import NewLink, count_recent_links, insert_link
+from auth_service.storage.registrations import keep_registration
 from auth_service.storage.users import NewUser, find_user_id, insert_user, lock_user
 from auth_service.usecases.hashing import Hashing
 from auth_service.usecases.prepare_link import COOL_DOWN
@@ -29,7 +32,13 @@ class Registration:
 
 
 async def register(
-    database: Database, hashing: Hashing, registration: Registration, *, now: datetime, new_id: NewId
+    database: Database,
+    hashing: Hashing,
+    macs: Macs,
+    registration: Registration,
+    *,
+    now: datetime,
+    new_id: NewId,
 ) -> None:
     """The same statements whether or not the address was free, and who may know is told by mail.
 
@@ -40,17 +49,18 @@ async def register(
     compared = registration.email.compared
     async with database.transaction(as_user=Context.LOGIN) as tx:
         user_id = await find_user_id(tx, email_norm=compared) or new_id()
-    if await _register_as(database, user_id, registration, hashed_password, now=now, new_id=new_id):
+    if await _register_as(database, macs, user_id, registration, hashed_password, now=now, new_id=new_id):
         return
     # Somebody registered the address in between: it has an id now.
     async with database.transaction(as_user=Context.LOGIN) as tx:
         user_id = await find_user_id(tx, email_norm=compared)
     if user_id is not None:
-        await _register_as(database, user_id, registration, hashed_password, now=now, new_id=new_id)
+        await _register_as(database, macs, user_id, registration, hashed_password, now=now, new_id=new_id)
 
 
 async def _register_as(
     database: Database,
+    macs: Macs,
     user_id: UUID,
     registration: Registration,
     hashed_password: str,
@@ -79,6 +89,12 @@ async def _register_as(
         else:
             # one statement here too: both ways take as long
             await audit(tx, entry_id=new_id(), action="account.registered_again", user_id=user_id, data={})
+        await keep_registration(
+            tx,
+            user_id=user_id,
+            password_tag=password_tag(macs, user_id=user_id, password=registration.password),
+            expires_at=now + LIFETIMES[Purpose.VERIFY_EMAIL],
+        )
         await _mail(tx, user_id, hashed_password, is_verified=state.is_verified, now=now, new_id=new_id)
         return True
 
