@@ -1,7 +1,7 @@
 import copy
 from collections.abc import AsyncGenerator
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import pytest
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from common.errors import QuartetError
 from common.http.app import create_app
-from common.http.merge_patch import MEDIA_TYPE, MergePatch, merge, patched
+from common.http.merge_patch import MEDIA_TYPE, merge, merge_patch_of, patched
 from tests.support.listening import client_of
 
 RFC_7396_APPENDIX_A = [
@@ -58,7 +58,7 @@ router = APIRouter()
 
 
 @router.patch("/person")
-async def patch_person(patch: MergePatch) -> Person:
+async def patch_person(patch: Annotated[dict[str, Any], merge_patch_of(Person)]) -> Person:
     return patched(ADA, patch)
 
 
@@ -195,5 +195,5 @@ class TestAPatchedPerson:
         document = (await client.get("/openapi.json")).json()
         body = document["paths"]["/person"]["patch"]["requestBody"]
 
-        assert list(body["content"]) == [MEDIA_TYPE]
+        assert list(body["content"]) == [MEDIA_TYPE, "application/json"]
         assert body["content"][MEDIA_TYPE]["schema"]["type"] == "object"

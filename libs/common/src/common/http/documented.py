@@ -1,6 +1,7 @@
 """OpenAPI tells of each route the problems that it can give: its own, and those of what it depends on."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 from fastapi import FastAPI
@@ -9,6 +10,8 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
 
 from common.errors import Kind
+from common.http.examples import NoExampleError, example_of
+from common.http.operations import Amendment, Operation
 from common.problems import MEDIA_TYPE, STATUS, TITLES, ProblemDocument
 
 CallT = TypeVar("CallT", bound=Callable[..., Any])
@@ -87,7 +90,42 @@ def _document(app: FastAPI) -> dict[str, Any]:
             for status, told in _responses(problems_of_route(dependant)).items():
                 kept = responses.get(status, {}).get("content", {})
                 responses[status] = {**told, "content": {**kept, **told["content"]}}
+            operation = Operation(method, operations[method.lower()], schema["components"])
+            for amend in _amendments(dependant):
+                amend(operation)
+            _headers_of_refusals(operation)
+            _add_examples(operation)
     return schema
+
+
+def _amendments(dependant: Dependant) -> Iterable[Amendment]:
+    """Each once, what is depended on first: who asks for more comes after it."""
+    calls = [part.call for part in reversed(list(_flat(dependant)))]
+    return dict.fromkeys(amend for call in calls for amend in getattr(call, "amendments", ()))
+
+
+def _headers_of_refusals(operation: Operation) -> None:
+    operation.answers(
+        "WWW-Authenticate", {"type": "string"}, description="What is asked for.", statuses=("401",)
+    )
+    for status, always in (("429", True), ("503", False)):
+        operation.answers(
+            "Retry-After",
+            {"type": "integer", "minimum": 0, "examples": [2]},
+            description="Seconds after which it is worth trying again.",
+            statuses=(status,),
+            always=always,
+        )
+
+
+def _add_examples(operation: Operation) -> None:
+    """A body of which a field has none is left without; a test finds it."""
+    bodies = [(operation.told.get("requestBody", {}), True)]
+    bodies += [(told, False) for told in operation.told["responses"].values()]
+    for body, sent in bodies:
+        for content in body.get("content", {}).values():
+            with suppress(NoExampleError):
+                content.setdefault("example", example_of(content["schema"], operation.components, sent=sent))
 
 
 def problems_of_route(dependant: Dependant) -> set[tuple[Kind, str]]:
@@ -120,8 +158,20 @@ def _responses(told: Iterable[tuple[Kind, str]]) -> dict[str, Any]:
     return {
         str(status): {
             "description": f"{TITLES[found[0][0]]}: {', '.join(f'`{code}`' for _, code in found)}.",
-            "content": {MEDIA_TYPE: {"schema": _SCHEMA}},
+            "content": {MEDIA_TYPE: {"schema": _SCHEMA, "example": _example(status, *found[0])}},
             "x-problem-codes": [code for _, code in found],
         }
         for status, found in sorted(by_status.items())
+    }
+
+
+def _example(status: int, kind: Kind, code: str) -> dict[str, Any]:
+    return {
+        "type": f"urn:quartet:problem:{code}",
+        "title": TITLES[kind],
+        "status": status,
+        "code": code,
+        "detail": "A sentence for people.",
+        "instance": "/api/v1/…",
+        "request_id": "01a1f2c4-7d00-7000-8000-3b9e5c0a1f21",
     }

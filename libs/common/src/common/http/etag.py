@@ -14,6 +14,7 @@ from starlette.responses import Response
 from common.errors import Kind, QuartetError
 from common.http.answers import RefusalError
 from common.http.documented import raises
+from common.http.operations import Operation, tells
 from common.http.validation import malformed
 
 _TAG = re.compile(r'\s*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*(?:,|$)')
@@ -100,6 +101,31 @@ def parse_tags(values: Sequence[str]) -> Tags | None:
     return Tags(frozenset(strong), frozenset(weak))
 
 
+def _describe(operation: Operation) -> None:
+    tag = {"type": "string", "examples": ['"v17"']}
+    reads = operation.method == "GET"
+    if reads:
+        operation.told["responses"]["304"] = {"description": "It still has this version."}
+    operation.asks(
+        "If-None-Match" if reads else "If-Match",
+        tag,
+        description="A version that is known already: 304 while it holds."
+        if reads
+        else "The version to change: 412 when there is another by now.",
+    )
+    operation.answers("ETag", tag, description="The version that it has now.", statuses=("200", "304"))
+
+
+def _describe_required(operation: Operation) -> None:
+    operation.asks(
+        "If-Match",
+        {"type": "string", "examples": ['"v17"']},
+        description="The version to change: 412 when there is another by now, 428 without it.",
+        required=True,
+    )
+
+
+@tells(_describe)
 @raises(Kind.MALFORMED, "precondition_malformed")
 @raises(Kind.PRECONDITION_FAILED, "precondition_failed")
 async def _read(request: Request) -> Preconditions:
@@ -109,6 +135,7 @@ async def _read(request: Request) -> Preconditions:
     )
 
 
+@tells(_describe_required)
 @raises(Kind.PRECONDITION_REQUIRED, "precondition_required")
 async def _read_required(found: Annotated[Preconditions, Depends(_read)]) -> Preconditions:
     if found.if_match is None:

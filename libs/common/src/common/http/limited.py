@@ -12,6 +12,7 @@ from common.errors import Kind, QuartetError
 from common.http.addresses import client_address, network_of
 from common.http.answers import add_header
 from common.http.documented import codes_of
+from common.http.operations import Operation
 from common.http.permissions import CurrentUser
 from common.http.rate_limits import Limit, Verdict
 from common.http.shared_limits import RateLimits
@@ -19,10 +20,26 @@ from common.http.shared_limits import RateLimits
 _log = structlog.get_logger("limits")
 
 
+def _describe(operation: Operation) -> None:
+    policy = {"type": "string", "examples": ['"login";q=30;w=60']}
+    state = {"type": "string", "examples": ['"login";r=29;t=2']}
+    done = [status for status in operation.told["responses"] if status < "4"]
+    operation.answers(
+        "RateLimit-Policy",
+        policy,
+        description="Each limit that counted this: its requests, its seconds.",
+        statuses=done,
+    )
+    operation.answers(
+        "RateLimit", state, description="What remains, and the seconds to the next.", statuses=done
+    )
+
+
 class Limited:
     """A dependency: counts the request, or refuses it with 429 and says when to come back."""
 
     problems = codes_of(Kind.TOO_MANY, "requests.too_many")
+    amendments = (_describe,)
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit

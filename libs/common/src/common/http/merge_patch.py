@@ -1,6 +1,7 @@
 """JSON merge patch (RFC 7396): what is there replaces, null removes, objects are merged, lists replaced."""
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, TypeVar, cast
 
 from fastapi import Body, Depends, Request
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from common.errors import Fault, Kind
 from common.http.answers import RefusalError
 from common.http.bodies import MOST_DEPTH
+from common.http.operations import Operation, tells
 from common.http.validation import invalid, invalid_request, malformed
 
 MEDIA_TYPE: Final = "application/merge-patch+json"
@@ -42,6 +44,26 @@ def patched(current: ModelT, patch: dict[str, Json]) -> ModelT:
         raise invalid_request({**one, "loc": ("body", *one["loc"])} for one in error.errors()) from None
 
 
+def merge_patch_of(told: type[BaseModel] | Mapping[str, Any]) -> Any:
+    """`patch: Annotated[dict[str, Any], merge_patch_of(Person)]`: the body of a PATCH; whatever is no merge
+    patch is refused with 415. The model, or a schema of the patch itself, is for the documentation alone.
+    """
+    if isinstance(told, Mapping):
+        schema = dict(told)
+    else:
+        described = told.model_json_schema()
+        schema = _patch_schema(described, described.get("$defs", {}))
+
+    def amend(operation: Operation) -> None:
+        operation.told["requestBody"]["content"] = {media_type: {"schema": schema} for media_type in _TAKEN}
+
+    # one for each route: what a dependency tells of its route hangs on it
+    async def patch(found: Annotated[dict[str, Any], Depends(_patch)]) -> dict[str, Any]:
+        return found
+
+    return Depends(tells(amend)(patch))
+
+
 async def _patch(
     request: Request,
     # any JSON here: a list of another media type's is to hear of its media type, not of its shape
@@ -68,5 +90,24 @@ async def _patch(
     return cast("dict[str, Any]", patch)
 
 
-MergePatch = Annotated[dict[str, Any], Depends(_patch)]
-"""The body of a PATCH; whatever is no merge patch is refused with 415."""
+def _patch_schema(schema: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """Nothing has to be there, and null takes away what the document can do without."""
+    if "$ref" in schema:
+        beside = {name: value for name, value in schema.items() if name != "$ref"}
+        return _patch_schema({**known[schema["$ref"].rpartition("/")[2]], **beside}, known)
+    kept = {name: value for name, value in schema.items() if name not in {"default", "required", "$defs"}}
+    if "properties" in kept:
+        required = schema.get("required", ())
+        members = {name: _patch_schema(inner, known) for name, inner in kept["properties"].items()}
+        kept["properties"] = {
+            name: inner if name in required else _or_null(inner) for name, inner in members.items()
+        }
+    return kept
+
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    null = {"type": "null"}
+    if "anyOf" in schema:
+        return schema if null in schema["anyOf"] else {**schema, "anyOf": [*schema["anyOf"], null]}
+    beside = {name: schema.pop(name) for name in ("description", "examples", "title") if name in schema}
+    return {"anyOf": [schema, null], **beside}

@@ -16,6 +16,21 @@ CSRF = "__Host-quartet-csrf"
 """Read by the page's script, which sends it back as a header: a page of another site can do neither."""
 CSRF_HEADER = "X-CSRF-Token"
 _PURPOSE = "csrf"
+BY_COOKIE = {
+    "refresh_cookie": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": REFRESH,
+        "description": "Of a login with `cookie`.",
+    },
+    "csrf_token": {
+        "type": "apiKey",
+        "in": "header",
+        "name": CSRF_HEADER,
+        "description": "What that login told as `csrf_token`, beside the cookie.",
+    },
+}
+"""Both together, as OpenAPI says it."""
 
 
 def csrf_token(session_id: UUID, macs: Macs) -> str:

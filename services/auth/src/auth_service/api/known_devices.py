@@ -6,6 +6,7 @@ from fastapi import Depends, Request, Response
 
 from auth_service.api.resources import Resources, UseResources
 from auth_service.domain.known_devices import KnownDevice, read_known_device
+from common.http.operations import Operation, tells
 
 COOKIE = "__Host-quartet-device"
 HEADER = "X-Quartet-Device"
@@ -13,6 +14,13 @@ _DAYS = 400
 """Browsers keep no cookie for longer."""
 
 
+def _describe(operation: Operation) -> None:
+    told = {"type": "string", "maxLength": 512}
+    operation.asks(HEADER, told, description="Of an earlier login on this device.")
+    operation.answers(HEADER, told, description="For the next login here.", statuses=("200",))
+
+
+@tells(_describe)
 async def _known_device(request: Request, resources: UseResources) -> KnownDevice | None:
     sent = request.headers.get(HEADER) or request.cookies.get(COOKIE)
     return read_known_device(sent, resources.macs)

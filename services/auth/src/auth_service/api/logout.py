@@ -2,7 +2,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from auth_service.api.cookies import take_cookies_away, token_of_cookie
+from auth_service.api.cookies import BY_COOKIE, take_cookies_away, token_of_cookie
 from auth_service.api.resources import UseResources
 from auth_service.api.schemas import RefreshRequest
 from auth_service.domain.errors import refresh_token_invalid
@@ -10,12 +10,14 @@ from auth_service.domain.refresh_tokens import read_refresh_token
 from auth_service.usecases.end_sessions import end_sessions
 from common.errors import Kind
 from common.http.documented import gives, raises
+from common.http.operations import tells
 from common.http.permissions import AccessToken
 
 router = APIRouter(tags=["sessions"])
 
 
 @router.post("/logout", status_code=204, summary="End this session")
+@tells(lambda operation: operation.secured_by({}, BY_COOKIE, {"access_token": AccessToken().described()}))
 @raises(Kind.UNAUTHENTICATED, "refresh_token.invalid")
 @gives(AccessToken.problems)
 @raises(Kind.FORBIDDEN, "csrf.failed")

@@ -1,3 +1,4 @@
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Response
@@ -12,7 +13,7 @@ from auth_service.usecases.deactivate import deactivate
 from common.errors import Kind
 from common.http.documented import raises
 from common.http.etag import IfVersion, version_headers
-from common.http.merge_patch import MergePatch, patched
+from common.http.merge_patch import merge_patch_of, patched
 from common.http.timestamps import Timestamp
 
 router = APIRouter(prefix="/me", tags=["accounts"])
@@ -72,7 +73,10 @@ async def get_me(user: CurrentUser, resources: UseResources, conditions: IfVersi
 @router.patch("", summary="Change the caller's own account", response_model=AccountAnswer)
 @raises(Kind.UNAUTHENTICATED, "account.gone")
 async def patch_me(
-    patch: MergePatch, user: CurrentUser, resources: UseResources, conditions: IfVersion
+    patch: Annotated[dict[str, Any], merge_patch_of(AccountPatch)],
+    user: CurrentUser,
+    resources: UseResources,
+    conditions: IfVersion,
 ) -> Response:
     """Without If-Match the last one wins; with it nobody overwrites what they have not seen."""
     async with resources.database.transaction(as_user=user.user_id) as tx:

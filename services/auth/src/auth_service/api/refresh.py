@@ -1,7 +1,7 @@
 from fastapi import APIRouter, Request, Response
 
 from auth_service.api.answers import token_answer
-from auth_service.api.cookies import token_of_cookie
+from auth_service.api.cookies import BY_COOKIE, token_of_cookie
 from auth_service.api.devices import CurrentDevice
 from auth_service.api.resources import UseResources
 from auth_service.api.schemas import RefreshRequest, TokenAnswer
@@ -10,11 +10,13 @@ from auth_service.domain.refresh_tokens import read_refresh_token
 from auth_service.usecases.refresh_session import RefreshRefusal, refresh_session
 from common.errors import Kind
 from common.http.documented import raises
+from common.http.operations import tells
 
 router = APIRouter(tags=["sessions"])
 
 
 @router.post("/token/refresh", summary="Exchange a refresh token for new tokens")
+@tells(lambda operation: operation.secured_by({}, BY_COOKIE))
 @raises(Kind.UNAUTHENTICATED, "refresh_token.invalid", "refresh_token.reused", "session.ended")
 @raises(Kind.FORBIDDEN, "csrf.failed")
 @raises(Kind.UNAVAILABLE, "auth.signing_key_missing")

@@ -1,4 +1,4 @@
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Response
@@ -12,7 +12,7 @@ from auth_service.storage.session_list import SessionRow, list_sessions, read_se
 from auth_service.usecases.end_sessions import end_sessions
 from common.errors import Kind
 from common.http.documented import raises
-from common.http.merge_patch import MergePatch, patched
+from common.http.merge_patch import merge_patch_of, patched
 from common.http.timestamps import Timestamp
 
 router = APIRouter(prefix="/sessions", tags=["sessions"])
@@ -70,7 +70,10 @@ async def get_session(session_id: SessionId, user: CurrentUser, resources: UseRe
 @router.patch("/{session_id}", summary="Call a device something else")
 @raises(Kind.NOT_FOUND, "session.not_found")
 async def patch_session(
-    session_id: SessionId, patch: MergePatch, user: CurrentUser, resources: UseResources
+    session_id: SessionId,
+    patch: Annotated[dict[str, Any], merge_patch_of(SessionPatch)],
+    user: CurrentUser,
+    resources: UseResources,
 ) -> SessionAnswer:
     now = resources.clock()
     async with resources.database.transaction(as_user=user.user_id) as tx:

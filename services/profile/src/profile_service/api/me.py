@@ -10,10 +10,12 @@ from common.http.etag import IfVersion, IfVersionRequired, version_headers
 from common.http.merge_patch import merge_patch_of
 from common.http.permissions import CurrentUser
 from common.http.resources import UseDatabase
+from common.http.unchanged import UseUnchanged
 from profile_service.api.proposals import UseOwnProfile, UseReading, merging, replacing
 from profile_service.api.schemas import DOCUMENT_SCHEMA, ProfileAnswer, profile_document
 from profile_service.domain.fields import FIELDS
 from profile_service.storage.profiles import Profile, read_profile
+from profile_service.storage.versions import profile_name
 
 router = APIRouter(prefix="/me", tags=["profile"])
 
@@ -24,12 +26,18 @@ Patch = Annotated[dict[str, Any], merge_patch_of({**DOCUMENT_SCHEMA, "title": "P
 
 
 @router.get("", summary="The caller's own profile", response_model=ProfileAnswer)
-async def get_me(user: CurrentUser, database: UseDatabase, conditions: IfVersion) -> Response:
+async def get_me(
+    user: CurrentUser, database: UseDatabase, conditions: IfVersion, unchanged: UseUnchanged
+) -> Response:
     """Of a user without one: everything is null and the version is 0; nothing is written by looking."""
+    looked = await unchanged.since(conditions, profile_name(user.user_id))
+    if looked.answer is not None:
+        return looked.answer
     async with database.read_transaction(as_user=user.user_id) as connection:
         profile = await read_profile(connection, user_id=user.user_id)
     if profile is None:
         profile = Profile(user.user_id)
+    looked.learn(profile.version)
     return conditions.unchanged(profile.version) or _answer(profile)
 
 

@@ -10,10 +10,12 @@ from common.http.etag import IfVersion, version_headers
 from common.http.merge_patch import merge_patch_of, patched
 from common.http.permissions import CurrentUser
 from common.http.resources import UseClock, UseDatabase
+from common.http.unchanged import UseUnchanged
 from common.ids import new_id
 from common.postgres.engine import Transaction
 from profile_service.domain.preferences import DateDisplay, NumberDisplay, TimeDisplay, Units, WeekStart
 from profile_service.storage.preferences import Preferences, read_preferences
+from profile_service.storage.versions import preferences_name
 from profile_service.usecases.change_preferences import change_preferences
 
 router = APIRouter(prefix="/me/preferences", tags=["preferences"])
@@ -53,10 +55,16 @@ class PreferencesDocument(_Choices):
 
 
 @router.get("", summary="What the caller prefers", response_model=PreferencesDocument)
-async def get_preferences(user: CurrentUser, database: UseDatabase, conditions: IfVersion) -> Response:
+async def get_preferences(
+    user: CurrentUser, database: UseDatabase, conditions: IfVersion, unchanged: UseUnchanged
+) -> Response:
     """Of a user who has chosen nothing: the defaults, of version 0."""
+    looked = await unchanged.since(conditions, preferences_name(user.user_id))
+    if looked.answer is not None:
+        return looked.answer
     async with database.read_transaction(as_user=user.user_id) as connection:
         found = await read_preferences(connection, user_id=user.user_id)
+    looked.learn(found.version)
     return conditions.unchanged(found.version) or _answer(found)
 
 
