@@ -104,9 +104,24 @@ MESSAGING = (
     Guard(
         "ORDER BY position: rows are sent in the order of commits",
         "messaging/relay.py",
-        "(SELECT * FROM outbox ORDER BY position LIMIT $1)",
-        "(SELECT * FROM outbox LIMIT $1)",
+        "(SELECT * FROM outbox WHERE position > $3 ORDER BY position LIMIT $1)",
+        "(SELECT * FROM outbox WHERE position > $3 LIMIT $1)",
         f"{_MSG}/test_relay.py::TestRelay::test_sends_in_the_order_of_positions_however_rows_lie",
+    ),
+    Guard(
+        "the relay's floor waits for whoever was writing",
+        "messaging/floor.py",
+        "if self._writers & writers:",
+        "if not writers and self._writers is None:",
+        "tests/unit/messaging/test_floor.py::TestAFloor"
+        "::test_waits_for_everybody_who_was_writing_and_for_nobody_who_came_later",
+    ),
+    Guard(
+        "the relay's floor ends with the run of the server",
+        "messaging/floor.py",
+        "if server != self._server:",
+        "if self._server is None:",
+        "tests/unit/messaging/test_floor.py::TestAFloor::test_is_none_on_a_server_that_has_started_since",
     ),
     Guard(
         "the lock in record(): positions of a key are drawn one writer after the other",

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Generator, Iterable
 from enum import IntEnum
 from functools import cache
+from itertools import count
 from typing import Any, Self
 
 from common.errors import Kind, QuartetError, unavailable
@@ -93,6 +94,9 @@ class PostgresModel:
         self.tables: dict[str, dict[Any, Any]] = {}
         self.open: list[ModelTransaction] = []
         self.statements: dict[str, Statement] = {}
+        self.started = 0
+        """How often: what tells one run of the server from the next."""
+        self.names = map(str, count())
         self._numbers = 0
 
     def teach(self, statements: dict[Any, Statement]) -> None:
@@ -109,6 +113,7 @@ class PostgresModel:
 
     def restart(self) -> None:
         self.world.note("postgres", "restarts")
+        self.started += 1
         for tx in list(self.open):
             tx.abort()
 
@@ -160,6 +165,7 @@ class ModelTransaction:
         self.on_commit: Callable[[], None] | None = None
         """For what a scenario asserts: called in the moment in which the transaction becomes visible."""
         self.now = 0.0
+        self.name = next(model.names)
         self._database = database
         self._state = "new"
         self._writes: dict[Name, Any] = {}
@@ -252,6 +258,14 @@ class ModelTransaction:
             return False
         self._locks[table, key] = Mode.UPDATE
         return True
+
+    def writers(self, table: str) -> list[str]:
+        """The names of all others that have changed something there and have not ended."""
+        return [
+            other.name
+            for other in self.model.open
+            if other is not self and any(name == table for name, _ in other._locks)
+        ]
 
     def insert(self, table: str, key: Any, row: Any) -> Waits:
         """False where the key is there already; who inserts or deletes it just now is waited for."""

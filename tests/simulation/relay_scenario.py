@@ -28,7 +28,7 @@ FAULTS = Faults(
 KEYS = tuple(UUID(int=number) for number in (1, 2))
 EVENTS_OF_A_WRITER = 3
 SETTINGS = RelaySettings(
-    rows=4, lease_seconds=6.0, renew_seconds=2.0, kafka_seconds=8.0, poll_seconds=1.0, sweep_seconds=30.0
+    rows=4, lease_seconds=6.0, renew_seconds=2.0, kafka_seconds=8.0, poll_seconds=1.0, sweep_seconds=0.5
 )
 
 _LOCK_AGGREGATE = "lock the aggregate's row"
@@ -45,6 +45,7 @@ class Rules:
     lease: bool = True
     fence: bool = True
     no_cursor: bool = True
+    writers_are_waited_for: bool = True
 
 
 @dataclass
@@ -69,6 +70,7 @@ class Outbox:
                 relay._DELETE: self.delete,
                 relay._PROBE: self.probe,
                 relay._SWEEP: self.sweep,
+                relay._WRITERS: self.writers,
             }
         )
 
@@ -111,17 +113,19 @@ class Outbox:
         holder, until, _ = tx.visible("relay_lease")[0]
         held = holder == asker and until > tx.now
         tx.notes["held"] = held
-        return rows("alone held", [(alone, held or not self.rules.lease)])
+        return rows("alone held server", [(alone, held or not self.rules.lease, self.model.started)])
         yield
 
-    def read(self, tx: ModelTransaction, limits: tuple[int, int]) -> Waits:
+    def read(self, tx: ModelTransaction, limits: tuple[int, int, int]) -> Waits:
         assert tx.notes["held"], "a relay without the lease reads"
         others = [other for other in self.model.open if other is not tx and "reads" in other.notes]
         assert not others, "two batches are open at once"
         tx.notes["reads"] = True
         self.reads += 1
         found = []
-        for position, (topic, key, payload, headers) in sorted(tx.visible("outbox").items())[: limits[0]]:
+        most, _, floor = limits
+        above = sorted((position, row) for position, row in tx.visible("outbox").items() if position > floor)
+        for position, (topic, key, payload, headers) in above[:most]:
             if self.rules.no_cursor or position > self.passed[tx.process.name]:
                 told = json.dumps(json.loads(headers) | {"read": f"{self.reads:06}"})
                 found.append((position, topic, key, payload, told))
@@ -137,8 +141,14 @@ class Outbox:
         return rows("exists", [(any(position > above for position in tx.visible("outbox")),)])
         yield
 
-    def sweep(self, tx: ModelTransaction, _: Any) -> Waits:
-        return rows("waiting age", [(len(tx.visible("outbox")), 0.0)])
+    def sweep(self, tx: ModelTransaction, asked: dict[str, int]) -> Waits:
+        found = [position for position in tx.visible("outbox") if position > asked["floor"]]
+        return rows("waiting first age", [(len(found), min(found, default=None), 0.0)])
+        yield
+
+    def writers(self, tx: ModelTransaction, _: Any) -> Waits:
+        found = tx.writers("outbox") if self.rules.writers_are_waited_for else []
+        return rows("virtualtransaction", [(name,) for name in found])
         yield
 
 

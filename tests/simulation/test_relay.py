@@ -18,7 +18,15 @@ class TestTheRelay:
 
 class TestAPlantedFault:
     @pytest.mark.parametrize(
-        "rule", ["lock_of_the_aggregate", "lock_of_the_batch", "lease", "fence", "no_cursor"]
+        "rule",
+        [
+            "lock_of_the_aggregate",
+            "lock_of_the_batch",
+            "lease",
+            "fence",
+            "no_cursor",
+            "writers_are_waited_for",
+        ],
     )
     def test_is_found(self, rule: str):
         found = first_failure(RelayScenario(replace(Rules(), **{rule: False})), within=WITHIN, faults=FAULTS)

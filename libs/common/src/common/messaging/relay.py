@@ -20,6 +20,7 @@ from common.messaging import metrics
 from common.messaging.backoff import Backoff, Chance, elapses
 from common.messaging.channel import Channel, ChannelError, Outgoing
 from common.messaging.failures import Failure, FailureKind, database_is_away
+from common.messaging.floor import Floor
 from common.messaging.hints import Wakeups
 from common.messaging.lease import HELD, Lease
 from common.messaging.pace import Pace, PaceSettings
@@ -30,15 +31,18 @@ from common.settings import KafkaSettings
 
 log = structlog.get_logger(__name__)
 
-_GUARD = f"SELECT pg_try_advisory_xact_lock(hashtextextended($2, 0)) AS alone, {HELD} AS held"
+_GUARD = f"""
+    SELECT pg_try_advisory_xact_lock(hashtextextended($2, 0)) AS alone, {HELD} AS held,
+           pg_postmaster_start_time() AS server
+"""
 
-# From the first row on, without a lower bound: a bound could pass a late commit and see its key's next event.
+# From the floor on, below which no late commit can come: another bound could pass one and see its key's next.
 # The bytes are those stored: what comes out is larger by the compression, which is bounded in turn.
 _READ = """
     SELECT position, topic, aggregateid, payload, headers FROM (
         SELECT position, topic, aggregateid, payload::text AS payload, headers::text AS headers,
                sum(pg_column_size(payload)) OVER (ORDER BY position) - pg_column_size(payload) AS before
-        FROM (SELECT * FROM outbox ORDER BY position LIMIT $1) first_rows
+        FROM (SELECT * FROM outbox WHERE position > $3 ORDER BY position LIMIT $1) first_rows
     ) counted
     WHERE before < $2
     ORDER BY position
@@ -46,15 +50,22 @@ _READ = """
 
 _DELETE = "DELETE FROM outbox WHERE position = ANY($1::bigint[])"
 
-# Only asks whether there is something: dead rows below the mark are not walked through at each poll.
-_PROBE = "SELECT EXISTS (SELECT FROM outbox WHERE position > $1)"
+# Only asks whether there is something. EXISTS would be planned as a scan of the table, past all dead rows.
+_PROBE = "SELECT (SELECT position FROM outbox WHERE position > $1 ORDER BY position LIMIT 1) IS NOT NULL"
 _BEHIND = 10_000
 
-_SWEEP = """
-    SELECT count(*) AS waiting,
+# Whoever inserts has this lock from before a position is drawn until the commit can be seen.
+_WRITERS = sa.text("""
+    SELECT virtualtransaction FROM pg_locks
+    WHERE locktype = 'relation' AND mode = 'RowExclusiveLock' AND granted
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND relation = CAST('outbox' AS regclass)
+""")
+_SWEEP = sa.text("""
+    SELECT count(*) AS waiting, min(position) AS first,
            coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float AS age
-    FROM (SELECT created_at FROM outbox ORDER BY position LIMIT 10000) waiting
-"""
+    FROM (SELECT position, created_at FROM outbox WHERE position > :floor ORDER BY position LIMIT 10000) w
+""")
 
 
 @dataclass(frozen=True)
@@ -91,7 +102,7 @@ class Relay:
         self._pace = Pace(self._settings, chance)
         self._now = now
         self._chance = chance
-        self._sent_up_to = 0
+        self._floor = Floor()
         self.lease = Lease(database, holder=holder or new_id(), seconds=self._settings.lease_seconds, now=now)
         self.channel = channel or Channel(
             kafka,
@@ -167,7 +178,8 @@ class Relay:
                 return 0
             if not guard["alone"]:  # a batch of the leader before is still open
                 return 0
-            rows = await connection.fetch(_READ, self._pace.rows, self._settings.bytes)
+            floor = self._floor.on(guard["server"])
+            rows = await connection.fetch(_READ, self._pace.rows, self._settings.bytes, floor)
             self._pace.tries(len(rows))
             if not rows:
                 return 0
@@ -175,7 +187,7 @@ class Relay:
             with sent(messages):
                 await self.channel.send(messages)
             await connection.execute(_DELETE, [row[0] for row in rows])
-        self._sent_up_to = max(self._sent_up_to, rows[-1][0])
+        self._floor.sent(rows[-1][0])
         _count(rows)
         return len(rows)
 
@@ -202,15 +214,19 @@ class Relay:
         if await self._sweep_when_due():
             return True
         async with self._database.read_transaction(as_user=Context.SYSTEM) as connection:
-            return bool(await connection.fetchval(_PROBE, self._sent_up_to - _BEHIND))
+            above = max(self._floor.position, self._floor.sent_up_to - _BEHIND)
+            return bool(await connection.fetchval(_PROBE, above))
 
     async def _sweep_when_due(self) -> bool:
-        """Counts without a lower bound, also while Kafka takes nothing: then the age is what shows it."""
+        """Counts, also while Kafka takes nothing: then the age is what shows it."""
         now = self._now()
         if not self._pace.sweep_is_due(now):
             return False
         async with self._database.transaction(as_user=Context.SYSTEM) as tx:
-            swept = (await tx.execute(sa.text(_SWEEP))).one()
+            # in this order: what those who are gone by now have committed is seen by the second statement
+            writers = frozenset((await tx.execute(_WRITERS)).scalars())
+            swept = (await tx.execute(_SWEEP, {"floor": self._floor.position})).one()
+        self._floor.swept(writers=writers, first=swept.first)
         self._pace.swept(now)
         metrics.OUTBOX_ROWS.set(swept.waiting)
         metrics.OUTBOX_OLDEST_AGE.set(swept.age)
