@@ -12,7 +12,7 @@ from quartet_cli.stack.certificates import ensure_certificates
 from quartet_cli.stack.description import CHECKOUT, DEFAULT_PORT_BASE, Stack, port_layout, stack_file
 from quartet_cli.stack.errors import StackError
 from quartet_cli.stack.files import Owner, make_folder
-from quartet_cli.stack.jars import jars_folder
+from quartet_cli.stack.jars import KAFKA
 from quartet_cli.stack.packages import Say, ensure_packages
 from quartet_cli.stack.ports import chosen_base, free_base
 from quartet_cli.stack.server_user import ensure_server_user
@@ -41,7 +41,7 @@ def open_stack(name: str, checkout: Path = CHECKOUT, *, say: Say = _nobody) -> S
     if stack != found:
         stack.save(path)
     _make_folders(stack)
-    ensure_packages(say, log=stack.logs / "packages.log", with_maven=not jars_folder(stack).exists())
+    ensure_packages(say, log=stack.logs / "packages.log", with_maven=not KAFKA.folder(stack.cache).exists())
     ensure_certificates(stack.certificates, server_owner=stack.server_owner)
     return stack
 

@@ -1,13 +1,8 @@
-"""Which jars a broker is made of, by the lock, and where they lie."""
+"""Which jars a server is made of, by its lock, and where they lie."""
 
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-
-from quartet_cli.stack.description import Stack
-
-HERE = Path(__file__).parent / "kafka_files"
-LOCK = HERE / "jars.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +17,30 @@ class Jar:
         return f"{self.group}.{self.artifact}-{self.version}.jar"
 
 
-def locked_jars() -> tuple[Jar, ...]:
-    return tuple(Jar(*line.split()) for line in LOCK.read_text().splitlines())
+@dataclass(frozen=True, slots=True)
+class JarSet:
+    name: str
+    files: Path
+    """The folder with `pom.xml`, which says what is wanted, and `jars.lock`, to what that resolves."""
+
+    @property
+    def pom(self) -> Path:
+        return self.files / "pom.xml"
+
+    @property
+    def lock(self) -> Path:
+        return self.files / "jars.lock"
+
+    def locked(self) -> tuple[Jar, ...]:
+        return tuple(Jar(*line.split()) for line in self.lock.read_text().splitlines())
+
+    def folder(self, cache: Path) -> Path:
+        """Another lock means another folder: jars of different versions never meet on one classpath."""
+        return cache / f"{self.name}-{hashlib.sha256(self.lock.read_bytes()).hexdigest()[:12]}"
+
+    def classpath(self, cache: Path) -> str:
+        """In the lock's order: an archive of classes is valid for one classpath only."""
+        return ":".join(str(self.folder(cache) / jar.file_name) for jar in self.locked())
 
 
-def jars_folder(stack: Stack) -> Path:
-    """Another lock means another folder: jars of different versions never meet on one classpath."""
-    return stack.cache / f"kafka-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]}"
-
-
-def classpath(stack: Stack) -> str:
-    """In the lock's order: an archive of classes is valid for one classpath only."""
-    folder = jars_folder(stack)
-    return ":".join(str(folder / jar.file_name) for jar in locked_jars())
+KAFKA = JarSet("kafka", Path(__file__).parent / "kafka_files")

@@ -10,7 +10,7 @@ from quartet_cli.stack.asking import QUESTION_SECONDS, client_context, listens
 from quartet_cli.stack.commands import run
 from quartet_cli.stack.description import HOST, Stack
 from quartet_cli.stack.files import make_folder, write_private
-from quartet_cli.stack.jars import HERE, LOCK, classpath
+from quartet_cli.stack.jars import KAFKA
 from quartet_cli.stack.part import Part
 from quartet_cli.stack.prints import fingerprint
 from quartet_cli.stack.versions import java_version, program
@@ -85,7 +85,7 @@ def kafka_part(stack: Stack) -> Part:
 
     async def prepare() -> None:
         write_private(folder / PROPERTIES, text, owner=stack.server_owner)
-        write_private(folder / LOGGING, (HERE / LOGGING).read_text(), owner=stack.server_owner)
+        write_private(folder / LOGGING, (KAFKA.files / LOGGING).read_text(), owner=stack.server_owner)
         make_folder(folder / "tmp", owner=stack.server_owner)
         make_folder(_archive(stack).parent, owner=stack.server_owner)
         write_private(folder / "java.options", java_options(stack), owner=stack.server_owner)
@@ -107,7 +107,7 @@ def kafka_part(stack: Stack) -> Part:
         # the first orderly end writes the archive of classes
         stop_seconds=45,
         ready_seconds=120,
-        fingerprint=lambda: fingerprint(text, LOCK.read_text(), certificates=stack.certificates),
+        fingerprint=lambda: fingerprint(text, KAFKA.lock.read_text(), certificates=stack.certificates),
         ports=(stack.ports["kafka"], stack.ports["kafka-controller"]),
     )
 
@@ -146,14 +146,16 @@ def java_options(stack: Stack) -> str:
         f"-Dlog4j2.configurationFile={folder / LOGGING}",
         f"-Dkafka.logs.dir={folder}",
         "-cp",
-        classpath(stack),
+        KAFKA.classpath(stack.cache),
     )
     return "".join('"' + option.replace("\\", "\\\\") + '"\n' for option in options)
 
 
 def _archive(stack: Stack) -> Path:
     """Of the classes that a broker loads, for these jars and this Java."""
-    identity = fingerprint(classpath(stack), LOCK.read_text(), java_version() or "", *MEMORY)
+    identity = fingerprint(
+        KAFKA.classpath(stack.cache), KAFKA.lock.read_text(), java_version() or "", *MEMORY
+    )
     return stack.cache / "kafka-classes" / f"{identity[:16]}.jsa"
 
 
@@ -166,7 +168,7 @@ async def _format(stack: Stack) -> None:
         *MEMORY,
         f"-Djava.io.tmpdir={folder / 'tmp'}",
         "-cp",
-        classpath(stack),
+        KAFKA.classpath(stack.cache),
         "kafka.tools.StorageTool",
         "format",
         "--cluster-id",

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from quartet_cli.stack import CHECKOUT, Stack
 from quartet_cli.stack.description import DEFAULT_PORT_BASE, current_file, port_layout
-from quartet_cli.stack.jars import jars_folder
+from quartet_cli.stack.jars import KAFKA
 from quartet_cli.stack.packages import needs
 from quartet_cli.stack.ports import SETTING, chosen_base, is_free
 from quartet_cli.supervisor.client import Supervised
@@ -65,7 +65,7 @@ def examine() -> Iterator[Finding]:
 
 def _programs() -> Iterator[Finding]:
     described = current_file()
-    has_jars = described.exists() and jars_folder(Stack.load(described)).exists()
+    has_jars = described.exists() and KAFKA.folder(Stack.load(described).cache).exists()
     for need in needs(with_maven=not has_jars):
         there = need.is_there()
         cure = (
