@@ -55,7 +55,7 @@ class ProblemFault(BaseModel):
         examples=["/work_email"],
     )
     code: str = Field(description="Stable name of the fault.", examples=["field.missing"])
-    detail: str = Field(description="A sentence for people; may change.")
+    detail: str = Field(description="A sentence for people; may change.", examples=["The field is missing."])
     choices: list[str] | None = Field(
         default=None, description="What could have been meant, where the value could mean several things."
     )
@@ -68,14 +68,23 @@ class ProblemDocument(BaseModel):
         description="URI of the kind of problem: `urn:quartet:problem:` and the code.",
         examples=["urn:quartet:problem:request.invalid"],
     )
-    title: str = Field(description="Short summary, the same for every problem of this status.")
+    title: str = Field(
+        description="Short summary, the same for every problem of this status.",
+        examples=["The request has faults"],
+    )
     status: int = Field(description="The HTTP status, repeated.", examples=[422])
     code: str = Field(
         description="Stable name of the problem; programs decide by it.", examples=["request.invalid"]
     )
-    detail: str = Field(description="A sentence for people about this occurrence; may change.")
+    detail: str = Field(
+        description="A sentence for people about this occurrence; may change.",
+        examples=["The request has one fault."],
+    )
     instance: str = Field(description="The path that was asked for.", examples=["/api/v1/profile/me"])
-    request_id: str = Field(description="Names this request in the logs; quote it when reporting a problem.")
+    request_id: str = Field(
+        description="Names this request in the logs; quote it when reporting a problem.",
+        examples=["01a1f2c4-7d00-7000-8000-3b9e5c0a1f21"],
+    )
     errors: list[ProblemFault] | None = Field(
         default=None, description="Every fault of the request at once; only with status 422."
     )

@@ -32,25 +32,28 @@ UseHealth = Annotated[HealthView, Depends(_view)]
 
 class HealthAnswer(BaseModel):
     status: Status = Field(description="`degraded` serves: something that it can do without is away.")
-    service: str = Field(description="Which service answers.")
-    version: str = Field(description="Of its release.")
+    service: str = Field(description="Which service answers.", examples=["auth"])
+    version: str = Field(description="Of its release.", examples=["0.1.0"])
 
 
 class DatabaseHealthAnswer(BaseModel):
     status: Literal["ok"] = Field(default="ok", description="A database that is away is a problem, 503.")
-    latency_ms: float = Field(description="Time of the last query through the readiness alias.")
+    latency_ms: float = Field(
+        description="Time of the last query through the readiness alias.", examples=[0.8]
+    )
 
 
 class CheckAnswer(BaseModel):
-    name: str = Field(description="What was looked at.")
+    name: str = Field(description="What was looked at.", examples=["database"])
     status: Literal["ok", "failing"] = Field(description="What was found.")
     severity: Literal["critical", "degrading"] = Field(
         description="A critical one that fails makes the service unready."
     )
-    detail: str = Field(description="A few words for people.")
-    milliseconds: float = Field(description="How long it took to ask.")
+    detail: str = Field(description="A few words for people.", examples=["answers"])
+    milliseconds: float = Field(description="How long it took to ask.", examples=[0.8])
     data: dict[str, int | float | str | None] = Field(
-        description="The figures behind it: the pool's connections, the worker's lag, the schema's head."
+        description="The figures behind it: the pool's connections, the worker's lag, the schema's head.",
+        examples=[{"connections": 4}],
     )
 
 

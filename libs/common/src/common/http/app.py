@@ -1,10 +1,11 @@
 """The one way to make an application: problem documents, ids, limits and documentation are never left out."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from fastapi.routing import iter_route_contexts
+from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.middleware import Middleware
 from starlette.types import Scope
 
@@ -47,6 +48,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: _operation_id(route, base),
         # Spans and metrics are the envelope's: the framework's own would come on top of them.
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
         middleware=[
@@ -70,6 +72,12 @@ def create_app(
     if documented:
         app.openapi = documentation(app)
     return app
+
+
+def _operation_id(route: APIRoute, base: str) -> str:
+    """By what is asked and not by what the code calls it: clients are made with these names."""
+    path = re.sub(r"\W+", "_", route.path_format.removeprefix(base)).strip("_")
+    return "_".join((*sorted(method.lower() for method in route.methods or ()), *filter(None, (path,))))
 
 
 class _RouteNames:

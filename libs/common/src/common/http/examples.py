@@ -18,11 +18,12 @@ class NoExampleError(LookupError):
 
 def example_of(schema: Schema, components: Schema, *, sent: bool, pointer: str = "") -> Any:
     """`sent`: of a request, which holds nothing that is read-only."""
+    may_be_null = {"type": "null"} in schema.get("anyOf", ())
     schema = _resolved(schema, components)
-    told = next((schema[name] for name in ("const", "default") if schema.get(name) is not None), None)
-    listed = schema.get("examples") or schema.get("enum")
-    if listed or told is not None:
-        return listed[0] if listed else told
+    listed = [*schema.get("examples", ()), *(schema[name] for name in ("const", "default") if name in schema)]
+    listed += schema.get("enum", ())
+    if listed:
+        return listed[0]
     if "properties" in schema:
         return {
             name: example_of(inner, components, sent=sent, pointer=f"{pointer}/{name}")
@@ -35,7 +36,7 @@ def example_of(schema: Schema, components: Schema, *, sent: bool, pointer: str =
         return True
     if schema.get("format") in _OF_FORMATS:
         return _OF_FORMATS[schema["format"]]
-    if "default" in schema:
+    if may_be_null:
         return None
     raise NoExampleError(pointer)
 

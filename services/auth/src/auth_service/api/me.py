@@ -21,14 +21,18 @@ router = APIRouter(prefix="/me", tags=["accounts"])
 
 class AccountAnswer(BaseModel):
     id: UUID = Field(description="The account's id, the same in every service.")
-    email: str = Field(description="As it was given; another one is set at `/email/change`.")
-    full_name: str | None = Field(description="What others call the user.")
-    timezone: str = Field(description="A name of the IANA database.")
-    language: str = Field(description="A language, and a region where it matters: `en`, `pt-BR`.")
-    role: str = Field(description="`user`, `staff` or `admin`.")
+    email: str = Field(
+        description="As it was given; another one is set at `/email/change`.", examples=["ada@example.org"]
+    )
+    full_name: str | None = Field(description="What others call the user.", examples=["Ada Lovelace"])
+    timezone: str = Field(description="A name of the IANA database.", examples=["Europe/London"])
+    language: str = Field(
+        description="A language, and a region where it matters: `en`, `pt-BR`.", examples=["en"]
+    )
+    role: str = Field(description="`user`, `staff` or `admin`.", examples=["user"])
     is_active: bool = Field(description="Whether the account may be used.")
     is_verified: bool = Field(description="Whether the address was shown to be the user's.")
-    version: int = Field(description="Grows with every change; the ETag is made of it.")
+    version: int = Field(description="Grows with every change; the ETag is made of it.", examples=[17])
     created_at: Timestamp = Field(description="In UTC.")
     updated_at: Timestamp = Field(description="Of the last change, in UTC.")
 

@@ -17,8 +17,12 @@ from common.http.limited import per_address
 router = APIRouter(prefix="/oauth", tags=["oauth"])
 
 _SECRETS = {
-    "client_id": {"type": "string", "description": "Unless it stands in the header."},
-    "client_secret": {"type": "string", "description": "Unless it stands in the header."},
+    "client_id": {"type": "string", "description": "Unless it stands in the header.", "examples": ["chat"]},
+    "client_secret": {
+        "type": "string",
+        "description": "Unless it stands in the header.",
+        "examples": ["as it was told once"],
+    },
 }
 
 
@@ -27,12 +31,24 @@ def _form(required: str, /, **fields: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {MEDIA_TYPE: {"schema": schema}}}}
 
 
-_TOKEN: dict[str, Any] = {"type": "string", "description": "As it was issued."}
-_HINT: dict[str, Any] = {"type": "string", "description": "Not needed: a token shows what it is."}
+_TOKEN: dict[str, Any] = {
+    "type": "string",
+    "minLength": 1,
+    "description": "As it was issued.",
+    "examples": ["qrt1_AZoEUNMmcQ"],
+}
+_HINT: dict[str, Any] = {
+    "type": "string",
+    "description": "Not needed: a token shows what it is.",
+    "examples": ["refresh_token"],
+}
 
 
 class ServiceTokenAnswer(BaseModel):
-    access_token: str = Field(description="A JWT for `Authorization: Bearer` at the internal port it is for.")
+    access_token: str = Field(
+        description="A JWT for `Authorization: Bearer` at the internal port it is for.",
+        examples=["eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiIwMWExIn0.c2ln"],
+    )
     token_type: Literal["Bearer"] = Field(default="Bearer", description="How the token is sent.")
     expires_in: int = Field(description="Seconds until it ends; nothing ends it before.", examples=[300])
     scope: str = Field(description="What it is good for.", examples=["credentials:read"])
@@ -44,16 +60,28 @@ class IntrospectionAnswer(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     active: bool = Field(description="Whether the token counts, at this moment and by the database.")
-    token_type: str | None = Field(default=None, description="How it is sent: `Bearer`.")
-    sub: str | None = Field(default=None, description="The user's id, or the client's.")
-    client_id: str | None = Field(default=None, description="The client's, when it is a service's token.")
+    token_type: str | None = Field(default=None, description="How it is sent: `Bearer`.", examples=["Bearer"])
+    sub: str | None = Field(
+        default=None,
+        description="The user's id, or the client's.",
+        examples=["01a1f2c4-7d00-7000-8000-3b9e5c0a1f21"],
+    )
+    client_id: str | None = Field(
+        default=None, description="The client's, when it is a service's token.", examples=["chat"]
+    )
     sid: str | None = Field(default=None, description="The user's session.")
-    aud: str | None = Field(default=None, description="Whom it is for.")
-    iss: str | None = Field(default=None, description="Who signed it.")
-    scope: str | None = Field(default=None, description="What it is good for.")
-    roles: list[str] | None = Field(default=None, description="The user's roles at this moment.")
-    exp: int | None = Field(default=None, description="When it ends, in seconds since 1970.")
-    iat: int | None = Field(default=None, description="When it was issued, in seconds since 1970.")
+    aud: str | None = Field(default=None, description="Whom it is for.", examples=["quartet"])
+    iss: str | None = Field(default=None, description="Who signed it.", examples=["https://quartet.example"])
+    scope: str | None = Field(default=None, description="What it is good for.", examples=["calendar:read"])
+    roles: list[str] | None = Field(
+        default=None, description="The user's roles at this moment.", examples=[["user"]]
+    )
+    exp: int | None = Field(
+        default=None, description="When it ends, in seconds since 1970.", examples=[1795341600]
+    )
+    iat: int | None = Field(
+        default=None, description="When it was issued, in seconds since 1970.", examples=[1795341000]
+    )
 
 
 @router.post(
@@ -105,6 +133,7 @@ async def post_token(form: SentForm, client: CurrentClient, resources: UseResour
 @router.post(
     "/revoke",
     summary="End the session that a token belongs to",
+    response_class=Response,
     responses=REFUSALS,
     dependencies=[per_address(OAUTH_REVOKE)],
     openapi_extra=_form("token", token=_TOKEN, token_type_hint=_HINT),

@@ -68,7 +68,12 @@ NewPassword = Annotated[
 ]
 OldPassword = Annotated[
     str,
-    Field(min_length=1, max_length=MOST_CHARACTERS, description="As it was chosen."),
+    Field(
+        min_length=1,
+        max_length=MOST_CHARACTERS,
+        description="As it was chosen.",
+        examples=["correct horse battery"],
+    ),
     _storable,
 ]
 LinkToken = Annotated[
@@ -77,6 +82,7 @@ LinkToken = Annotated[
         min_length=1,
         max_length=512,
         description="What the link in the mail carries as `token`; it can be used once.",
+        examples=["ql1_AZoEUNMmcQ"],
     ),
 ]
 FullName = Annotated[str, Field(min_length=2, max_length=200, examples=["Ada Lovelace"]), _storable]
@@ -148,16 +154,21 @@ class RefreshRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     refresh_token: Annotated[str, Field(min_length=1, max_length=512)] = Field(
-        description="The newest one of the session; the one before it gets the same answer once more."
+        description="The newest one of the session; the one before it gets the same answer once more.",
+        examples=["qrt1_AZoEUNMmcQ"],
     )
 
 
 class TokenAnswer(BaseModel):
-    access_token: str = Field(description="A JWT for `Authorization: Bearer`; its signature is ES256.")
+    access_token: str = Field(
+        description="A JWT for `Authorization: Bearer`; its signature is ES256.",
+        examples=["eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiIwMWExIn0.c2ln"],
+    )
     token_type: Literal["Bearer"] = Field(default="Bearer", description="How the token is sent.")
-    expires_in: int = Field(description="Seconds until the access token ends.")
+    expires_in: int = Field(description="Seconds until the access token ends.", examples=[600])
     refresh_token: str | None = Field(
-        description="For `/token/refresh`; it is replaced with every use. Null when it is in the cookie."
+        description="For `/token/refresh`; it is replaced with every use. Null when it is in the cookie.",
+        examples=["qrt1_AZoEUNMmcQ"],
     )
     csrf_token: str | None = Field(
         default=None, description="With a cookie: what `X-CSRF-Token` must say when the cookie is used."

@@ -27,10 +27,14 @@ class SessionAnswer(BaseModel):
     last_seen_at: Timestamp = Field(description="When it was last used, to the minute.")
     expires_at: Timestamp = Field(description="When it ends unless it is used before.")
     auth_time: Timestamp = Field(description="When a password or another factor was last asked for.")
-    amr: list[str] = Field(description="How that was proven (RFC 8176): `pwd`, `otp`, …")
-    user_agent: str | None = Field(description="What the device says it is.")
-    network: str | None = Field(description="The network it was last seen in, not the address.")
-    label: str | None = Field(description="What the user calls it.")
+    amr: list[str] = Field(description="How that was proven (RFC 8176): `pwd`, `otp`, …", examples=[["pwd"]])
+    user_agent: str | None = Field(
+        description="What the device says it is.", examples=["Mozilla/5.0 (X11; Linux x86_64)"]
+    )
+    network: str | None = Field(
+        description="The network it was last seen in, not the address.", examples=["192.0.2.0/24"]
+    )
+    label: str | None = Field(description="What the user calls it.", examples=["Kitchen tablet"])
 
 
 class SessionList(BaseModel):

@@ -27,10 +27,11 @@ class StepUpRequest(BaseModel):
 
 class StepUpAnswer(BaseModel):
     access_token: str = Field(
-        description="Takes the place of the one before: `auth_time` is now and `acr` is raised."
+        description="Takes the place of the one before: `auth_time` is now and `acr` is raised.",
+        examples=["eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiIwMWExIn0.c2ln"],
     )
     token_type: Literal["Bearer"] = Field(default="Bearer", description="How the token is sent.")
-    expires_in: int = Field(description="Seconds until the access token ends.")
+    expires_in: int = Field(description="Seconds until the access token ends.", examples=[600])
     session_id: UUID = Field(description="The session, which stays the same, as its refresh token does.")
 
 

@@ -14,7 +14,7 @@ class CategoryAnswer(BaseModel):
     id: UUID = Field(description="Stays when the category is renamed.")
     name: str = Field(examples=["Work"], description="What the user calls it.")
     colour: str = Field(examples=["#3b6fd4"], description="Red, green and blue in hexadecimal.")
-    position: int = Field(description="Its place in the list, from 0.")
+    position: int = Field(description="Its place in the list, from 0.", examples=[0])
 
 
 class CategoriesAnswer(BaseModel):

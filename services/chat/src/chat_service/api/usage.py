@@ -16,8 +16,10 @@ router = APIRouter(tags=["usage"])
 
 class UsageAnswer(BaseModel):
     week: date = Field(description="The Monday that the week begins with, in UTC.")
-    messages: int = Field(description="Messages that the caller has sent.")
-    tokens: int = Field(description="Tokens that models have read and written for the caller.")
+    messages: int = Field(description="Messages that the caller has sent.", examples=[12])
+    tokens: int = Field(
+        description="Tokens that models have read and written for the caller.", examples=[3400]
+    )
 
 
 @router.get("/usage", summary="What the caller has used this week")

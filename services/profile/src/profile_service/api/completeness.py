@@ -11,7 +11,7 @@ router = APIRouter(prefix="/me/completeness", tags=["profile"])
 
 
 class CompletenessAnswer(BaseModel):
-    score: int = Field(ge=0, le=100, description="Of 100.")
+    score: int = Field(ge=0, le=100, description="Of 100.", examples=[85])
     missing: list[str] = Field(
         description="JSON pointers to what is not said yet, those that count most first.",
         examples=[["/phone_number", "/address/country"]],

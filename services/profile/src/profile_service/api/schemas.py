@@ -39,10 +39,15 @@ class _Account(BaseModel):
 
 
 class _Copies(_Account):
-    timezone: str | None = Field(description="A name of the IANA database; it is changed at auth.")
-    language: str | None = Field(description="A language, with a region where it matters; changed at auth.")
+    timezone: str | None = Field(
+        description="A name of the IANA database; it is changed at auth.", examples=["Europe/London"]
+    )
+    language: str | None = Field(
+        description="A language, with a region where it matters; changed at auth.", examples=["en"]
+    )
     version: int = Field(
-        description="Grows with every change; the ETag is made of it. 0: nothing is stored yet."
+        description="Grows with every change; the ETag is made of it. 0: nothing is stored yet.",
+        examples=[17],
     )
 
 
