@@ -1,5 +1,6 @@
 """profile's api in the test's own process, over this worker's database and without a server."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
@@ -18,10 +19,12 @@ from common.health.routes import HealthView
 from common.http.principals import Principal
 from common.http.tokens import ServiceTokens
 from common.ids import new_id
+from common.known_versions import KnownVersions
 from common.postgres.engine import Database
 from common.settings import HttpSettings
 from profile_service.app import API
 from profile_service.usecases.create_profile import create_profile
+from tests.support.caches import RedisClients
 from tests.support.little_app import Known
 from tests.support.tokens import ISSUER, KEY, NOW, Keys, claims, token
 
@@ -66,10 +69,15 @@ class ProfileApp:
 
 
 @pytest.fixture
-async def profile_app(databases: Any, superuser: Any) -> ProfileApp:
+async def profile_app(
+    databases: Any, superuser: Any, redis_clients: RedisClients
+) -> AsyncIterator[ProfileApp]:
     health = HealthView(service="profile", version="0", ready=Checks(()))
     app = public_app(API, SimpleNamespace(http=HttpSettings(port=1)), health)  # type: ignore[arg-type]  # all of it that is asked for
-    app.state.database = databases("profile", "api", constraints=API.constraints)
+    # of the api and of the worker, as two processes have them
+    known, of_worker = (KnownVersions(redis_clients("profile"), prefix="profile:") for _ in range(2))
+    app.state.known_versions = known
+    app.state.database = databases("profile", "api", constraints=API.constraints, on_change=known.forget)
     app.state.clock = utc_now
     app.state.access_tokens = _KnownWithRoles()
     app.state.trusted_proxies = ()
@@ -79,4 +87,7 @@ async def profile_app(databases: Any, superuser: Any) -> ProfileApp:
     internal.state.service_tokens = ServiceTokens(
         issuer=ISSUER, service="profile", keys=Keys(KEY), clock=lambda: NOW
     )
-    return ProfileApp(app, internal, databases("profile", "worker", constraints=API.constraints))
+    worker = databases("profile", "worker", constraints=API.constraints, on_change=of_worker.forget)
+    yield ProfileApp(app, internal, worker)
+    await known.close()
+    await of_worker.close()

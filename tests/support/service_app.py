@@ -17,6 +17,7 @@ from common.health.routes import HealthView
 from common.http.cursors import Cursors
 from common.http.limited import limits_of
 from common.http.shared_limits import RateLimits, monotonic_us
+from common.known_versions import KnownVersions
 from common.postgres.engine import Database
 from common.settings import ApiSettings
 from common.settings_errors import load
@@ -51,6 +52,7 @@ async def service_app(
     app.state.database = database
     app.state.clock = utc_now
     app.state.rate_limits = limits
+    app.state.known_versions = known = KnownVersions(redis, prefix=settings.redis.prefix)
     app.state.trusted_proxies = ()
     app.state.cursors = Cursors.from_settings((), spare=bytes(32))
     app.state.access_tokens = access_tokens(api, settings, database, keys=Keys(KEY), revoked=set())
@@ -58,6 +60,7 @@ async def service_app(
     try:
         yield app
     finally:
+        await known.close()
         await limits.close()
 
 

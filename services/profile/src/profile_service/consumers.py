@@ -8,6 +8,7 @@ from common.messaging.handlers import Handlers
 from common.postgres.engine import Transaction
 from common.revocation import remember_revoked
 from profile_service.storage.tables import SCHEMA
+from profile_service.storage.versions import all_changed
 from profile_service.usecases.create_profile import create_profile
 
 
@@ -17,6 +18,6 @@ def build_handlers(new_id: NewId, clock: Clock) -> Handlers:
 
     handlers = Handlers("profile")
     handlers.each(UserRegistered, user_registered)
-    handlers.batch(UserErased, Erasing(SCHEMA, ProfileErased, new_id, clock))
+    handlers.batch(UserErased, Erasing(SCHEMA, ProfileErased, new_id, clock, also=all_changed))
     handlers.batch(SessionRevoked, remember_revoked)
     return handlers

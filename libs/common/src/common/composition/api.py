@@ -93,6 +93,7 @@ async def _serve(api: Api[SettingsT], settings: SettingsT) -> int:
             issuer=settings.token.issuer, service=api.service, keys=keys
         )
         public.state.cursors = Cursors.from_settings(settings.http.cursor_keys, spare=os.urandom(32))
+        public.state.known_versions = base.known_versions
         public.state.streams = streams = Streams(revoked=revoked)
         warn_of_unknown(settings.http.rate_limits, limits_of(public))
         base.start()

@@ -17,6 +17,7 @@ from common.health.probes import probe_app
 from common.health.redis import redis_check
 from common.health.watchdog import Watchdog
 from common.http.serving import Listener
+from common.known_versions import KnownVersions
 from common.messaging.hints import Hints, Wakeups
 from common.postgres.constraints import Constraints
 from common.postgres.engine import Database
@@ -37,6 +38,7 @@ class Foundation:
     probe: Database
     """What only checks ask through."""
     redis: Redis
+    known_versions: KnownVersions
     hints: Hints
     wakeups: Wakeups
     drain: Drain
@@ -80,6 +82,8 @@ async def foundation(
             opened.callback(close_tracing, tracing)
         redis = open_redis(settings.redis)
         opened.push_async_callback(redis.aclose)
+        known_versions = KnownVersions(redis, prefix=settings.redis.prefix)
+        opened.push_async_callback(known_versions.close)
         hints = Hints(redis, settings.redis.prefix)
         wakeups = Wakeups(redis, settings.redis.prefix, wakes)
 
@@ -93,6 +97,7 @@ async def foundation(
             application_name=f"{service}-{process}",
             constraints=constraints,
             on_commit=committed,
+            on_change=known_versions.forget,
         )
         opened.push_async_callback(database.close)
         opened.enter_context(POOLS.watching("main", database.pool))
@@ -118,6 +123,7 @@ async def foundation(
             database=database,
             probe=probe,
             redis=redis,
+            known_versions=known_versions,
             hints=hints,
             wakeups=wakeups,
             drain=drain,

@@ -29,6 +29,7 @@ Transaction = AsyncConnection
 """SQLAlchemy Core on one connection, between our BEGIN and our COMMIT."""
 
 _WAKE: Final = "quartet.wake_after_commit"
+_CHANGED: Final = "quartet.changed"
 _ATTEMPTS: Final = 4
 _FIRST_PAUSE_SECONDS: Final = 0.02
 
@@ -36,6 +37,11 @@ _FIRST_PAUSE_SECONDS: Final = 0.02
 def wake_after_commit(tx: Transaction, name: str) -> None:
     """Says who may look for work as soon as this transaction is visible; forgotten when it is rolled back."""
     tx.info.setdefault(_WAKE, set()).add(name)
+
+
+def changed(tx: Transaction, name: str) -> None:
+    """Says what has another version now: who knows the older one forgets it before anybody is answered."""
+    tx.info.setdefault(_CHANGED, set()).add(name)
 
 
 class Database:
@@ -49,10 +55,12 @@ class Database:
         application_name: str,
         constraints: Constraints = NO_CONSTRAINTS,
         on_commit: Callable[[frozenset[str]], None] | None = None,
+        on_change: Callable[[frozenset[str]], Awaitable[None]] | None = None,
     ) -> None:
         self.service: Final = service
         self._constraints = constraints
         self._on_commit = on_commit
+        self._on_change = on_change
         self._engine = _engine(settings, service, application_name)
         self._first_connect = asyncio.Lock()
         self.pool: Final = Pool(
@@ -104,7 +112,7 @@ class Database:
         return pooled
 
     async def commit(self, pooled: Pooled) -> None:
-        wake = _named_for_waking(pooled)
+        wake, changes = _named(pooled, _WAKE), _named(pooled, _CHANGED)
         try:
             await pooled.driver.commit()
         except Exception as error:
@@ -114,6 +122,9 @@ class Database:
             raise known from None
         finally:
             self._give_back(pooled)
+            # a commit that failed may have happened all the same
+            if changes and self._on_change is not None:
+                await self._on_change(frozenset(changes))
         if wake and self._on_commit is not None:
             try:
                 self._on_commit(frozenset(wake))
@@ -154,7 +165,8 @@ class Database:
             raise known from error
 
     async def _roll_back(self, pooled: Pooled) -> None:
-        _named_for_waking(pooled)
+        _named(pooled, _WAKE)
+        _named(pooled, _CHANGED)
         try:
             if not pooled.driver.is_closed():
                 await pooled.driver.roll_back()
@@ -185,10 +197,10 @@ class Database:
         return Pooled(connection, cast("ContextConnection", raw.driver_connection))
 
 
-def _named_for_waking(pooled: Pooled) -> set[str] | None:
+def _named(pooled: Pooled, what: str) -> set[str] | None:
     """Once. SQLAlchemy invalidates a connection whose statement is cancelled, and then refuses `info`."""
     sync = pooled.connection.sync_connection
-    return None if sync is None or sync.invalidated else sync.info.pop(_WAKE, None)
+    return None if sync is None or sync.invalidated else sync.info.pop(what, None)
 
 
 class _InTransaction:
@@ -252,4 +264,4 @@ def _engine(settings: DatabaseSettings, service: str, application_name: str) -> 
     )
 
 
-__all__ = ["AsUser", "Constraints", "Context", "Database", "Transaction", "wake_after_commit"]
+__all__ = ["AsUser", "Constraints", "Context", "Database", "Transaction", "changed", "wake_after_commit"]

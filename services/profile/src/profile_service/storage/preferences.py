@@ -6,8 +6,9 @@ from uuid import UUID
 import asyncpg
 import sqlalchemy as sa
 
-from common.postgres.engine import Transaction
+from common.postgres.engine import Transaction, changed
 from profile_service.domain.preferences import CHOICES, SWITCHES
+from profile_service.storage.versions import preferences_name
 
 _COLUMNS: Final = (*CHOICES, *SWITCHES)
 _READ: Final = f"SELECT {', '.join(_COLUMNS)}, version FROM preferences"
@@ -41,6 +42,7 @@ async def preferences_of(tx: Transaction, *, user_id: UUID) -> Preferences:
 async def write_preferences(
     tx: Transaction, values: dict[str, Any], *, user_id: UUID, now: datetime
 ) -> Preferences:
+    changed(tx, preferences_name(user_id))
     written = await tx.execute(_WRITE, {**values, "user_id": user_id, "now": now})
     return Preferences(values, written.scalar_one())
 

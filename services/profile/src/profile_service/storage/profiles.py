@@ -7,8 +7,9 @@ from uuid import UUID
 import asyncpg
 import sqlalchemy as sa
 
-from common.postgres.engine import Transaction
+from common.postgres.engine import Transaction, changed
 from profile_service.domain.fields import FIELDS, NOTHING, Values
+from profile_service.storage.versions import profile_name
 
 _COLUMNS: Final = tuple(one.column for one in FIELDS)
 _READ: Final = f"""
@@ -58,6 +59,7 @@ class Profile:
 
 async def insert_profile(tx: Transaction, profile: Profile) -> bool:
     """As version 1; false when the user has one already."""
+    changed(tx, profile_name(profile.user_id))
     inserted = await tx.execute(_INSERT, _parameters(profile))
     return inserted.rowcount == 1
 
@@ -79,8 +81,9 @@ async def lock_profile(tx: Transaction, *, user_id: UUID) -> Profile | None:
 
 async def change_profile(tx: Transaction, profile: Profile, *, now: datetime) -> datetime | None:
     """When it was changed; None when its version is not the present one."""
-    changed = await tx.execute(_CHANGE, {**_parameters(profile), "now": now})
-    return changed.scalar_one_or_none()
+    changed(tx, profile_name(profile.user_id))
+    written = await tx.execute(_CHANGE, {**_parameters(profile), "now": now})
+    return written.scalar_one_or_none()
 
 
 def _parameters(profile: Profile) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from uuid import UUID
 import asyncpg
 import sqlalchemy as sa
 
-from common.postgres.engine import Transaction
+from common.postgres.engine import Transaction, changed
 from profile_service.domain.fields import PUBLIC, Values
+from profile_service.storage.versions import public_name
 
 _COLUMNS: Final = tuple(field.column for field in PUBLIC)
 # What is private changes nothing here, not even the version.
@@ -31,6 +32,7 @@ class PublicProfile:
 
 async def publish(tx: Transaction, *, user_id: UUID, values: Values, now: datetime) -> None:
     shown = {column: values[column] for column in _COLUMNS}
+    changed(tx, public_name(user_id))
     await tx.execute(_PUBLISH, {**shown, "user_id": user_id, "now": now})
 
 
