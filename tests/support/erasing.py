@@ -50,12 +50,12 @@ class Applying:
         await self.database.in_transaction(Context.SYSTEM, use_case)
 
 
-async def rows_naming(superuser: asyncpg.Connection, service: str, user_id: UUID) -> dict[str, int]:
-    """How many rows of each table hold the id anywhere, be it inside a JSON or a text."""
+async def rows_naming(superuser: asyncpg.Connection, service: str, what: object) -> dict[str, int]:
+    """How many rows of each table hold it anywhere, be it inside a JSON or a text."""
     tables = [table.name for table in SCHEMAS[service].tables if table.name not in _IN_TRANSIT]
     found = {
         name: await superuser.fetchval(
-            f"select count(*) from {service}.{name} t where to_jsonb(t)::text like $1", f"%{user_id}%"
+            f"select count(*) from {service}.{name} t where to_jsonb(t)::text like $1", f"%{what}%"
         )
         for name in tables
     }

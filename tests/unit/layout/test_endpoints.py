@@ -25,6 +25,8 @@ PUBLIC = {
     "POST /api/v1/auth/token/refresh",
     # by the refresh token or by the access token, which it asks for itself
     "POST /api/v1/auth/logout",
+    # by the receipt of an erasure, whose user has no session any more
+    "GET /api/v1/auth/me/erasure",
     # public keys, and where they are
     "GET /.well-known/jwks.json",
     "GET /.well-known/openid-configuration",

@@ -4,6 +4,7 @@ from contextlib import asynccontextmanager
 from auth_service.api import (
     discovery,
     email_change,
+    erasure,
     jwks,
     login,
     logout,
@@ -87,6 +88,7 @@ API = Api(
         verification.router,
         passwords.router,
         me.router,
+        erasure.router,
         email_change.router,
     ),
     root_routers=(jwks.router, discovery.router, oauth.router),

@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 
 from auth_service.clients.mailer import Mailer
+from auth_service.consumers import build_handlers
 from auth_service.domain.macs import Macs
 from auth_service.housekeeping import auth_tasks
 from auth_service.settings import AuthWorkerSettings
@@ -38,6 +39,7 @@ WORKER = Worker(
     service="auth",
     head=HEAD,
     constraints=CONSTRAINTS,
+    handlers=build_handlers,
     housekeeping=auth_tasks,
     job_kinds=job_kinds,
     sealing=sealing,

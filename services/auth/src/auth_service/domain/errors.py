@@ -102,5 +102,11 @@ def account_gone() -> QuartetError:
     )
 
 
+def erasure_not_found() -> QuartetError:
+    return QuartetError(
+        "erasure.not_found", "This is no receipt of an erasure, or it is too old.", kind=Kind.NOT_FOUND
+    )
+
+
 def email_taken() -> QuartetError:
     return QuartetError("email.taken", "The address belongs to another account by now.", kind=Kind.CONFLICT)

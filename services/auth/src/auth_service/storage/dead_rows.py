@@ -9,6 +9,9 @@ from auth_service.domain.login_locks import FORGOTTEN_AFTER
 from common.postgres.engine import Transaction
 
 RETIRED_KEYS_KEPT = timedelta(days=365)
+FAREWELLS_KEPT = timedelta(days=1)
+"""A last mail that did not leave by then is not sent, and its address is forgotten."""
+RECEIPTS_KEPT = timedelta(days=90)
 _COUNTED_TO = 100_000
 
 
@@ -54,6 +57,8 @@ def dead_rows(kept: timedelta) -> tuple[DeadRows, ...]:
         DeadRows("authentication_sessions", "id", "expires_at", kept),
         DeadRows("authentication_sessions", "id", "revoked_at", kept, "NOT is_active"),
         DeadRows("mail_links", "id", "expires_at", kept),
+        DeadRows("farewells", "user_id", "asked_at", FAREWELLS_KEPT),
+        DeadRows("erasures", "user_id", "closed_at", RECEIPTS_KEPT),
         DeadRows("registrations", "user_id, password_tag", "expires_at", timedelta()),
         DeadRows(
             "login_attempts",

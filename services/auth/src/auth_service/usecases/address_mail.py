@@ -8,6 +8,7 @@ from uuid import UUID
 
 from auth_service.domain.links import LIFETIMES, LinkToken, Purpose
 from auth_service.domain.macs import Macs
+from auth_service.storage.erasures import read_farewell
 from auth_service.storage.mail_links import link_works
 from auth_service.storage.mail_recipients import MailRecipient, read_link_addresses, read_recipient
 from auth_service.usecases.prepare_link import prepare_link
@@ -49,6 +50,9 @@ async def address_mail(
     tx: Transaction, mail: Mail, links: Links, *, user_id: UUID, about: UUID, now: datetime
 ) -> Addressed | None:
     """In the mail's job, as its user. None when it should not be sent: nobody is there, the link is over."""
+    if mail is Mail.ACCOUNT_ERASED:
+        farewell = await read_farewell(tx, user_id=user_id)
+        return None if farewell is None else Addressed(farewell.email, farewell.language)
     recipient = await read_recipient(tx, user_id=user_id)
     if recipient is None:
         return None

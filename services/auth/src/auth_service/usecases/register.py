@@ -16,6 +16,7 @@ from auth_service.usecases.prepare_link import COOL_DOWN
 from auth_service.usecases.request_mail import Mail, request_mail
 from common.contracts.auth import UserRegistered
 from common.contracts.envelope import Event
+from common.erasure import may_begin
 from common.ids import NewId
 from common.messaging.outbox import record
 from common.postgres.context import Context
@@ -51,11 +52,10 @@ async def register(
         user_id = await find_user_id(tx, email_norm=compared) or new_id()
     if await _register_as(database, macs, user_id, registration, hashed_password, now=now, new_id=new_id):
         return
-    # Somebody registered the address in between: it has an id now.
+    # Somebody registered the address in between: it has an id now. Or its account was erased: the id is over.
     async with database.transaction(as_user=Context.LOGIN) as tx:
-        user_id = await find_user_id(tx, email_norm=compared)
-    if user_id is not None:
-        await _register_as(database, macs, user_id, registration, hashed_password, now=now, new_id=new_id)
+        user_id = await find_user_id(tx, email_norm=compared) or new_id()
+    await _register_as(database, macs, user_id, registration, hashed_password, now=now, new_id=new_id)
 
 
 async def _register_as(
@@ -68,7 +68,7 @@ async def _register_as(
     now: datetime,
     new_id: NewId,
 ) -> bool:
-    """False when the address is another user's."""
+    """False when the address is another user's, or its account was erased a moment ago."""
     async with database.transaction(as_user=user_id) as tx:
         user = NewUser(
             id=user_id,
@@ -79,6 +79,8 @@ async def _register_as(
             timezone=registration.timezone,
             language=registration.language,
         )
+        if not await may_begin(tx, user_id=user_id):
+            return False
         is_new = await insert_user(tx, user)
         state = await lock_user(tx, user_id=user_id)
         if state is None:

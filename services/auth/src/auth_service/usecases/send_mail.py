@@ -7,6 +7,7 @@ from uuid import UUID
 
 from auth_service.domain.email import mailbox
 from auth_service.domain.mail import Sender
+from auth_service.storage.erasures import forget_farewell
 from auth_service.usecases.address_mail import Links, address_mail
 from auth_service.usecases.request_mail import MAIL_JOB, Mail
 from auth_service.usecases.write_mail import Letters, compose
@@ -57,4 +58,7 @@ class MailOffice:
         message = compose(letter, self.sender, recipient, mail_id=job.id, now=now)
         control.check()
         await self.transport.send(message, sender=self.sender.address, recipient=recipient)
+        if mail is Mail.ACCOUNT_ERASED:
+            async with self.database.transaction(as_user=job.user_id) as tx:
+                await forget_farewell(tx, user_id=job.user_id)
         return {"sent": True}
