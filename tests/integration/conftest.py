@@ -8,6 +8,25 @@ from common.postgres.pool import Pool
 from tests.support.leaks import checked_out, open_transactions
 from tests.support.waiting import eventually
 
+BEGUN_FIRST = (
+    "health/test_processes.py",
+    "messaging/test_processes.py",
+    "auth/test_revocation_everywhere.py",
+    "connecting/",
+    "http/test_api_process.py",
+    "fuzz/",
+    "jobs/test_steps.py",
+)
+"""Files that take longest: begun last, they would keep one worker busy while the others have nothing left."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        path = item.path.as_posix()
+        return next((number for number, part in enumerate(BEGUN_FIRST) if part in path), len(BEGUN_FIRST))
+
+    items.sort(key=place)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def pools_made() -> Iterator[WeakSet[Pool]]:

@@ -57,7 +57,7 @@ class TestRequestMetrics:
         async with client_of(create_app(title="Metered", service="metered", routers=[router])) as client:
             await ask_for(client, "0")
             before = series()
-            for number in range(1, 40):
+            for number in range(1, 5):
                 await ask_for(client, str(number))
 
         assert series() == before
