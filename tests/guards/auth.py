@@ -6,6 +6,7 @@ _MEANWHILE = "tests/integration/auth/test_changed_meanwhile.py::TestAPasswordTha
 _AUTH = "services/auth/src/auth_service"
 _PROTECTION = "tests/integration/auth/test_login_protection.py"
 _ENUMERATION = "tests/integration/auth/test_enumeration.py::TestALoginAfterARegistration"
+_STOLEN = "tests/integration/auth/test_own_password.py::TestAStolenAccessToken"
 _OLDER = "tests/integration/auth/test_older_hashes.py"
 
 AUTH = (
@@ -82,19 +83,27 @@ AUTH = (
         below=_AUTH,
     ),
     Guard(
-        "an account is closed by the password that it still has",
-        "usecases/deactivate.py",
-        " or await read_password_hash(tx, user_id=user_id) != stored",
+        "what asks for the password once more goes by the one that is still valid",
+        "usecases/own_password.py",
+        " and await read_password_hash(tx, user_id=claim.user_id) == looked.stored",
         "",
         f"{_MEANWHILE}::test_closes_no_account",
         below=_AUTH,
     ),
     Guard(
-        "another address is asked for by the password that is still valid",
-        "usecases/ask_for_email_change.py",
-        " or await read_password_hash(tx, user_id=user_id) != stored",
+        "a wrong password of somebody who is signed in counts as a wrong login",
+        "usecases/own_password.py",
+        "locked_until = await count_wrong(tx, looked.counted_by, now=now)",
+        "locked_until = None",
+        f"{_STOLEN}::test_gives_no_more_guesses_than_the_login",
+        below=_AUTH,
+    ),
+    Guard(
+        "while a lock stands no password of a signed-in user is looked at",
+        "usecases/own_password.py",
+        "        await refuse_while_locked(tx, counted_by, now=now)\n",
         "",
-        f"{_MEANWHILE}::test_asks_for_no_other_address",
+        f"{_STOLEN}::test_costs_no_hash_while_it_waits",
         below=_AUTH,
     ),
 )

@@ -3,9 +3,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from auth_service.api.limits import EMAIL_CHANGE, EMAIL_CONFIRM
 from auth_service.api.mailboxes import CountMailTo
+from auth_service.api.own_passwords import OwnPassword
 from auth_service.api.resources import UseResources
 from auth_service.api.schemas import Email, LinkRequest, MailAnswer, OldPassword, address
-from auth_service.api.users import CurrentUser
 from auth_service.domain.errors import email_taken, link_invalid, password_wrong
 from auth_service.domain.links import Purpose, read_link_token
 from auth_service.usecases.ask_for_email_change import ask_for_email_change
@@ -30,10 +30,11 @@ class ChangeEmailRequest(BaseModel):
     summary="Ask for another e-mail address",
     dependencies=[per_user(EMAIL_CHANGE)],
 )
-@raises(Kind.FORBIDDEN, "password.wrong")
-@raises(Kind.UNAVAILABLE, "auth.busy")
 async def post_email_change(
-    body: ChangeEmailRequest, user: CurrentUser, resources: UseResources, count_mail_to: CountMailTo
+    body: ChangeEmailRequest,
+    resources: UseResources,
+    count_mail_to: CountMailTo,
+    own_password: OwnPassword,
 ) -> MailAnswer:
     """Nothing changes before the link in the mail to the new address is used."""
     email = address(body.new_email)
@@ -41,9 +42,9 @@ async def post_email_change(
     asked = await ask_for_email_change(
         resources.database,
         resources.hashing,
+        resources.macs,
         email,
-        user_id=user.user_id,
-        password=body.password,
+        own_password(body.password),
         now=resources.clock(),
         new_id=resources.new_id,
     )

@@ -4,6 +4,8 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from auth_service.api.limits import DEACTIVATE
+from auth_service.api.own_passwords import OwnPassword
 from auth_service.api.resources import UseResources
 from auth_service.api.schemas import FullName, Language, OldPassword, TimeZone
 from auth_service.api.users import CurrentUser
@@ -13,6 +15,7 @@ from auth_service.usecases.deactivate import deactivate
 from common.errors import Kind
 from common.http.documented import raises
 from common.http.etag import IfVersion, version_headers
+from common.http.limited import per_user
 from common.http.merge_patch import merge_patch_of, patched
 from common.http.timestamps import Timestamp
 
@@ -99,16 +102,21 @@ async def patch_me(
     return _answer(account)
 
 
-@router.post("/deactivate", status_code=204, summary="Close the account for now")
-@raises(Kind.FORBIDDEN, "password.wrong")
-@raises(Kind.UNAVAILABLE, "auth.busy")
-async def post_deactivate(body: DeactivateRequest, user: CurrentUser, resources: UseResources) -> Response:
+@router.post(
+    "/deactivate",
+    status_code=204,
+    summary="Close the account for now",
+    dependencies=[per_user(DEACTIVATE)],
+)
+async def post_deactivate(
+    body: DeactivateRequest, resources: UseResources, own_password: OwnPassword
+) -> Response:
     """Nobody can sign in any more and every session ends; an administrator can open it again."""
     closed = await deactivate(
         resources.database,
         resources.hashing,
-        user_id=user.user_id,
-        password=body.password,
+        resources.macs,
+        own_password(body.password),
         now=resources.clock(),
         new_id=resources.new_id,
     )

@@ -4,14 +4,14 @@ from pydantic import BaseModel, ConfigDict
 from auth_service.api.known_devices import give_device
 from auth_service.api.limits import PASSWORD_CHANGE, PASSWORD_CONFIRM, PASSWORD_RESET
 from auth_service.api.mailboxes import CountMailTo
+from auth_service.api.own_passwords import OwnPassword
 from auth_service.api.resources import UseResources
 from auth_service.api.schemas import EmailRequest, LinkToken, MailAnswer, NewPassword, OldPassword, address
-from auth_service.api.users import CurrentUser
-from auth_service.domain.errors import changed_meanwhile, link_invalid, password_wrong
+from auth_service.domain.errors import link_invalid, password_wrong
 from auth_service.domain.known_devices import KnownDevice
 from auth_service.domain.links import Purpose, read_link_token
 from auth_service.usecases.ask_for_link import ask_for_link
-from auth_service.usecases.change_password import ChangeRefusal, change_password
+from auth_service.usecases.change_password import change_password
 from auth_service.usecases.request_mail import Mail
 from auth_service.usecases.reset_password import reset_password
 from common.errors import Kind
@@ -41,29 +41,23 @@ class ResetPasswordRequest(BaseModel):
     summary="Change the password",
     dependencies=[per_user(PASSWORD_CHANGE)],
 )
-@raises(Kind.FORBIDDEN, "password.wrong")
-@raises(Kind.CONFLICT, "account.changed_meanwhile")
-@raises(Kind.UNAVAILABLE, "auth.busy")
-async def post_change(body: ChangePasswordRequest, user: CurrentUser, resources: UseResources) -> Response:
+async def post_change(
+    body: ChangePasswordRequest, resources: UseResources, own_password: OwnPassword
+) -> Response:
     """Every other session and every link that was mailed end with it."""
-    refusal = await change_password(
+    changed = await change_password(
         resources.database,
         resources.hashing,
+        resources.macs,
         resources.password_rules,
-        user_id=user.user_id,
-        session_id=user.session_id,
-        current=body.current_password,
+        own_password(body.current_password),
         new=body.new_password,
         now=resources.clock(),
         new_id=resources.new_id,
     )
-    match refusal:
-        case ChangeRefusal.WRONG:
-            raise password_wrong()
-        case ChangeRefusal.CHANGED_MEANWHILE:
-            raise changed_meanwhile()
-        case None:
-            return Response(status_code=204)
+    if not changed:
+        raise password_wrong()
+    return Response(status_code=204)
 
 
 @router.post(

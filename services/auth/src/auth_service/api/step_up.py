@@ -4,8 +4,8 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from auth_service.api.devices import CurrentDevice
 from auth_service.api.limits import STEP_UP
+from auth_service.api.own_passwords import OwnPassword
 from auth_service.api.resources import UseResources
 from auth_service.api.schemas import OldPassword
 from auth_service.api.users import CurrentUser
@@ -37,10 +37,9 @@ class StepUpAnswer(BaseModel):
 
 @router.post("/step-up", summary="Prove once more who you are", dependencies=[per_user(STEP_UP)])
 @raises(Kind.UNAUTHENTICATED, "session.ended")
-@raises(Kind.FORBIDDEN, "password.wrong")
-@raises(Kind.UNAVAILABLE, "auth.busy", "auth.signing_key_missing")
+@raises(Kind.UNAVAILABLE, "auth.signing_key_missing")
 async def post_step_up(
-    body: StepUpRequest, user: CurrentUser, resources: UseResources, device: CurrentDevice
+    body: StepUpRequest, user: CurrentUser, resources: UseResources, own_password: OwnPassword
 ) -> StepUpAnswer:
     """What routes ask for by `401` `token.step_up_required`: their challenge says how fresh it must be."""
     if user.session_id is None:
@@ -50,10 +49,9 @@ async def post_step_up(
     outcome = await step_up(
         resources.database,
         resources.hashing,
-        user_id=user.user_id,
+        resources.macs,
+        own_password(body.password),
         session_id=user.session_id,
-        password=body.password,
-        device=device,
         now=now,
         new_id=resources.new_id,
     )

@@ -88,14 +88,6 @@ def password_refused(weakness: Weakness, pointer: str) -> QuartetError:
     return QuartetError("request.invalid", "The request has one fault.", kind=Kind.INVALID, faults=(fault,))
 
 
-def changed_meanwhile() -> QuartetError:
-    return QuartetError(
-        "account.changed_meanwhile",
-        "The account was changed at the same moment; look at it and try again.",
-        kind=Kind.CONFLICT,
-    )
-
-
 def account_gone() -> QuartetError:
     return QuartetError(
         "account.gone", "The account of this access token is closed or was erased.", kind=Kind.UNAUTHENTICATED

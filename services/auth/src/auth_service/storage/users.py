@@ -47,6 +47,21 @@ async def read_password_hash(tx: Transaction, *, user_id: UUID) -> str | None:
     return found.scalar_one_or_none()
 
 
+@dataclass(frozen=True)
+class OwnLogin:
+    email_norm: str
+    hashed_password: str | None
+
+
+async def read_own_login(tx: Transaction, *, user_id: UUID) -> OwnLogin | None:
+    found = await tx.execute(
+        sa.text("SELECT email_norm, hashed_password FROM users WHERE id = :user_id AND is_active"),
+        {"user_id": user_id},
+    )
+    row = found.mappings().one_or_none()
+    return None if row is None else OwnLogin(**row)
+
+
 async def read_names(tx: Transaction, *, user_id: UUID) -> tuple[str | None, ...]:
     """What a user's password must not be made of: the address and the full name."""
     found = await tx.execute(

@@ -1,12 +1,12 @@
 from datetime import datetime
-from uuid import UUID
 
 from auth_service.domain.email import EmailAddress
 from auth_service.domain.links import LIFETIMES, Purpose
+from auth_service.domain.macs import Macs
 from auth_service.storage.audit import audit
 from auth_service.storage.mail_links import NewLink, count_recent_links, insert_link
-from auth_service.storage.users import lock_user, read_password_hash
 from auth_service.usecases.hashing import Hashing
+from auth_service.usecases.own_password import Claim, is_proven, look_at_password
 from auth_service.usecases.prepare_link import COOL_DOWN
 from auth_service.usecases.request_mail import Mail, request_mail
 from common.ids import NewId
@@ -16,10 +16,10 @@ from common.postgres.engine import Database
 async def ask_for_email_change(
     database: Database,
     hashing: Hashing,
+    macs: Macs,
     email: EmailAddress,
+    claim: Claim,
     *,
-    user_id: UUID,
-    password: str,
     now: datetime,
     new_id: NewId,
 ) -> bool:
@@ -27,14 +27,11 @@ async def ask_for_email_change(
 
     Whether somebody else has the address is found out when the link is used, by whoever reads its mails.
     """
+    user_id, purpose = claim.user_id, Purpose.CONFIRM_EMAIL
+    looked = await look_at_password(database, hashing, macs, claim, now=now)
     async with database.transaction(as_user=user_id) as tx:
-        stored = await read_password_hash(tx, user_id=user_id)
-    right = await hashing.matches(password, stored)
-    purpose = Purpose.CONFIRM_EMAIL
-    async with database.transaction(as_user=user_id) as tx:
-        await lock_user(tx, user_id=user_id)
-        if not right or await read_password_hash(tx, user_id=user_id) != stored:
-            await audit(tx, entry_id=new_id(), action="email.change_refused", user_id=user_id, data={})
+        refused = "email.change_refused"
+        if not await is_proven(tx, database.service, looked, refused=refused, now=now, new_id=new_id):
             return False
         if await count_recent_links(tx, user_id=user_id, purpose=purpose, since=now - COOL_DOWN):
             return True
