@@ -13,8 +13,8 @@ from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("everything_is_well")
 
-DELAY_SECONDS = 3.0
-GRACE_SECONDS = 12.0
+DELAY_SECONDS = 5.0
+GRACE_SECONDS = 30.0
 
 
 class TestLeaving:

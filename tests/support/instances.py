@@ -92,7 +92,7 @@ async def metric(probe_url: str, name: str, **labels: str) -> float | None:
 
 async def samples(probe_url: str, name: str, **labels: str) -> list[Sample] | None:
     """With these labels and any others; None when the process does not answer."""
-    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=2) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=20) as client:
         try:
             text = (await client.get(f"{probe_url}/metrics")).text
         except httpx.TransportError:

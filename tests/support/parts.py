@@ -121,7 +121,7 @@ def _is_well(part: dict[str, Any]) -> bool:
 async def probe(url: str, name: str) -> int | None:
     """The status of a probe; None when nobody answers."""
     # without `verify` every client would read all authorities of the machine for a port that has no TLS
-    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=5) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=20) as client:
         try:
             return (await client.get(f"{url}/{name}")).status_code
         except httpx.TransportError:

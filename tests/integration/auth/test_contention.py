@@ -53,9 +53,13 @@ class TestOneToken:
     ):
         logins = [await auth_app.log_in(ADA, PASSWORD) for _ in range(SESSIONS)]
 
-        answers = await asyncio.gather(
-            *(refresh(client, login["refresh_token"]) for _ in range(CLIENTS) for login in logins)
-        )
+        answers = [
+            answer
+            for login in logins
+            for answer in await asyncio.gather(
+                *(refresh(client, login["refresh_token"]) for _ in range(CLIENTS))
+            )
+        ]
 
         assert Counter(answer.status_code for answer in answers) == {200: CLIENTS * SESSIONS}
         told = {(answer.json()["session_id"], answer.json()["refresh_token"]) for answer in answers}
@@ -90,7 +94,8 @@ class TestOneToken:
         async def all_are_refused() -> bool:
             return all([await is_refused(auth_app, tokens) for tokens in chain])
 
-        await eventually(all_are_refused, within=1.0)
+        # within a second on a machine that does nothing else
+        await eventually(all_are_refused, within=3.0)
         await throughout(all_are_refused, seconds=0.2)
 
     async def test_of_long_ago_ends_no_other_session(self, auth_app, client):

@@ -235,7 +235,8 @@ class TestRevocation:
             async def refused() -> bool:
                 return (await client.get("/me")).status_code == 401
 
-            await eventually(refused, within=1.0)
+            # on a machine that does nothing else
+            await eventually(refused, within=3.0)
 
         assert before.status_code == 200
 

@@ -123,7 +123,7 @@ class TestPartitions:
         async with database.transaction(as_user=Context.SYSTEM) as first:
             await keep_partitions(first, TABLES, now=NOW)
             async with (
-                asyncio.timeout(1.5),
+                asyncio.timeout(10),
                 databases("auth", "worker").transaction(as_user=Context.SYSTEM) as second,
             ):
                 await keep_partitions(second, TABLES, now=NOW)

@@ -126,7 +126,7 @@ class TestCheckpoint:
         wanted = [Extension(one.id, one.claim, 600) for one in (job, other)]
         until = [(await jobs.row(one.id))["claim_until"] for one in (job, other)]
 
-        async with database.transaction(as_user=job.as_user) as tx, asyncio.timeout(2):
+        async with database.transaction(as_user=job.as_user) as tx, asyncio.timeout(10):
             await Control(database, job).save(tx, 1, checkpoint={})
             async with databases("auth", "worker").transaction(as_user=Context.SYSTEM) as keeping:
                 kept = await extend(keeping, wanted)

@@ -209,7 +209,7 @@ class TestHold:
         async with database.transaction(as_user=Context.SYSTEM) as tx:
             [job] = await claim(tx, JobKind("test", _never), slots=1, claim_id=new_id())
 
-        async with database.transaction(as_user=user_id) as tx, asyncio.timeout(2):
+        async with database.transaction(as_user=user_id) as tx, asyncio.timeout(10):
             await Control(database, job).hold(tx)
             async with databases("auth", "worker").transaction(as_user=Context.SYSTEM) as keeping:
                 kept = await extend(keeping, [Extension(job.id, job.claim, 600)])

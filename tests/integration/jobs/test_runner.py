@@ -53,15 +53,15 @@ class TestRunner:
         job_id = await jobs.make()
         wake.set()
 
-        await jobs.ended(job_id, "succeeded", within=5.0)
+        await jobs.ended(job_id, "succeeded")
 
     async def test_starts_a_job_at_its_time_and_not_before(self, jobs, start, work):
         work.may_end.set()
-        start(JobKind("test", work), poll_seconds=5.0, wake=(wake := asyncio.Event()))
+        start(JobKind("test", work), poll_seconds=600.0, wake=(wake := asyncio.Event()))
         job_id = await jobs.make(run_at=utc_now() + timedelta(seconds=0.5))
         wake.set()
 
-        row = await jobs.ended(job_id, "succeeded", within=3.0)
+        row = await jobs.ended(job_id, "succeeded")
 
         assert row["finished_at"] >= row["run_at"]
 
@@ -205,7 +205,7 @@ class TestStopping:
         running = start(JobKind("test", deaf))
         await begun.wait()
 
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(10):
             await running.stop()
 
         assert await jobs.state(job_id) == "running"

@@ -29,18 +29,18 @@ class TestTasks:
         tasks.start("first", until_stopped)
         tasks.start("second", until_stopped)
 
-        await asyncio.wait_for(tasks.stop("first"), 1)
+        await asyncio.wait_for(tasks.stop("first"), 10)
 
         assert not tasks.failed
         assert not drain.draining
-        await asyncio.wait_for(tasks.stop_all(), 1)
+        await asyncio.wait_for(tasks.stop_all(), 10)
 
     async def test_take_the_process_along_when_one_fails(self):
         tasks, drain = new_tasks()
 
         tasks.start("relay", fails)
 
-        await asyncio.wait_for(drain.begun(), 1)
+        await asyncio.wait_for(drain.begun(), 10)
         assert tasks.failed
 
     async def test_take_the_process_along_when_one_just_returns(self):
@@ -48,7 +48,7 @@ class TestTasks:
 
         tasks.start("relay", returns)
 
-        await asyncio.wait_for(drain.begun(), 1)
+        await asyncio.wait_for(drain.begun(), 10)
         assert tasks.failed
 
     async def test_that_do_not_end_are_cancelled_when_nobody_waits_any_more(self):
@@ -67,5 +67,5 @@ class TestTasks:
         asyncio.get_running_loop().call_soon(lambda: asyncio.get_running_loop().call_soon(stopping.cancel))
         await asyncio.wait([stopping], timeout=1)
 
-        await asyncio.wait_for(cancelled.wait(), 1)
+        await asyncio.wait_for(cancelled.wait(), 10)
         assert not tasks.failed

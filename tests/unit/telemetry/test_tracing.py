@@ -171,12 +171,12 @@ class TestExport:
                 statuses = {(await client.get("/nothing")).status_code for _ in range(50)}
                 for _ in range(3_000):
                     start_span("work").end()
-                statuses.add((await asyncio.wait_for(client.get("/nothing"), timeout=2)).status_code)
+                statuses.add((await asyncio.wait_for(client.get("/nothing"), timeout=10)).status_code)
             began = time.monotonic()
             close_tracing(provider)
 
             assert statuses == {404}
-            assert time.monotonic() - began < 4
+            assert time.monotonic() - began < 10
             assert not is_recording()
 
     @pytest.mark.parametrize(("ratio", "recorded"), [(0.0, 0), (1.0, 20)])
