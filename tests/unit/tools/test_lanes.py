@@ -20,12 +20,14 @@ from quartet_cli.verbs.progress import Progress
 from tests.support.waiting import eventually
 
 RUN = """
-import sys
+import signal, sys
 from pathlib import Path
 from quartet_cli.testing_suites import running
 from quartet_cli.testing_suites.run import run_suites
 from quartet_cli.testing_suites.suites import Form, Step, Suite
 
+# whoever was started in the background of a shell would take no notice of Ctrl-C
+signal.signal(signal.SIGINT, signal.default_int_handler)
 running.REPORTS = Path(sys.argv[1])
 running.KILL_SECONDS = 0.2
 run_suites([Suite("one", (Step("one", (sys.executable, "-S", "-c", sys.argv[2])),))], Form())
@@ -95,7 +97,8 @@ class TestRun:
         started = psutil.Process(process.pid).children(recursive=True)
 
         process.send_signal(number)
-        _, errors = await process.communicate()
+        async with asyncio.timeout(60):
+            _, errors = await process.communicate()
 
         assert b"interrupted" in errors
         assert [one for one in started if one.is_running()] == []
