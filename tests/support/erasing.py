@@ -19,17 +19,23 @@ from tests.support.repository import SERVICE_PACKAGES
 from tests.support.services import CONSTRAINTS, SCHEMAS
 
 _OF_ONE_SERVICE = {
-    "profile": """
+    "profile": (
+        """
         insert into profile.preferences
             (user_id, units, week_start, date_display, time_display, number_display,
              notify_reminders, notify_summaries, notify_news, updated_at)
         values ($1, 'metric', 'monday', 'YYYY-MM-DD', '24h', '1,234.5', true, true, false, now())
-    """,
+        """,
+        "insert into profile.avatars (user_id, updated_at) values ($1, now())",
+    ),
 }
 """What no event makes."""
 
 _IN_TRANSIT = {"outbox", "inbox"}
 """What the relay has not taken yet, and which messages have come."""
+
+_BUT = {"jobs": "user_id is not null"}
+"""Work that an erasure leaves to do elsewhere, as files are deleted: it names the user, and is not theirs."""
 
 
 class Applying:
@@ -53,11 +59,13 @@ class Applying:
 async def rows_naming(superuser: asyncpg.Connection, service: str, what: object) -> dict[str, int]:
     """How many rows of each table hold it anywhere, be it inside a JSON or a text."""
     tables = [table.name for table in SCHEMAS[service].tables if table.name not in _IN_TRANSIT]
-    found = {
-        name: await superuser.fetchval(
-            f"select count(*) from {service}.{name} t where to_jsonb(t)::text like $1", f"%{what}%"
-        )
+    holding = {
+        name: f"from {service}.{name} t where to_jsonb(t)::text like $1 and {_BUT.get(name, 'true')}"
         for name in tables
+    }
+    found = {
+        name: await superuser.fetchval(f"select count(*) {rows}", f"%{what}%")
+        for name, rows in holding.items()
     }
     return {name: count for name, count in found.items() if count}
 
@@ -74,8 +82,8 @@ def kept_of_users(service: str) -> set[str]:
 
 async def add_rows(superuser: asyncpg.Connection, service: str, user_id: UUID) -> None:
     """Of everything that no event makes: a job, a kept answer, a message that had to stop, the audit log."""
-    if service in _OF_ONE_SERVICE:
-        await superuser.execute(_OF_ONE_SERVICE[service], user_id)
+    for statement in _OF_ONE_SERVICE.get(service, ()):
+        await superuser.execute(statement, user_id)
     await superuser.execute(
         f"""
         insert into {service}.jobs (id, kind, dedupe_key, user_id, arguments, max_attempts, run_at)

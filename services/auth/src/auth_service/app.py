@@ -24,6 +24,7 @@ from auth_service.domain.password_rules import PasswordRules
 from auth_service.domain.passwords import Passwords
 from auth_service.settings import AuthApiSettings
 from auth_service.storage.constraints import CONSTRAINTS
+from auth_service.storage.export import EXPORT
 from auth_service.storage.tables import HEAD
 from auth_service.usecases.find_user_by_email import users_by_email
 from auth_service.usecases.hashing import Hashing
@@ -78,6 +79,7 @@ API = Api(
     title="Quartet auth",
     head=HEAD,
     constraints=CONSTRAINTS,
+    export=EXPORT,
     routers=(
         register.router,
         login.router,

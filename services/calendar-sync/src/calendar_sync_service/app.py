@@ -1,5 +1,6 @@
 from calendar_sync_service.api import categories
 from calendar_sync_service.storage.constraints import CONSTRAINTS
+from calendar_sync_service.storage.export import EXPORT
 from calendar_sync_service.storage.tables import HEAD
 from common.composition.api import Api, run_api
 from common.settings import ApiSettings
@@ -9,6 +10,7 @@ API: Api[ApiSettings] = Api(
     title="Quartet calendar",
     head=HEAD,
     constraints=CONSTRAINTS,
+    export=EXPORT,
     routers=(categories.router,),
 )
 

@@ -1,5 +1,6 @@
 from chat_service.api import usage
 from chat_service.storage.constraints import CONSTRAINTS
+from chat_service.storage.export import EXPORT
 from chat_service.storage.tables import HEAD
 from common.composition.api import Api, run_api
 from common.settings import ApiSettings
@@ -9,6 +10,7 @@ API: Api[ApiSettings] = Api(
     title="Quartet chat",
     head=HEAD,
     constraints=CONSTRAINTS,
+    export=EXPORT,
     routers=(usage.router,),
 )
 

@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI
 
 from common.clock import utc_now
 from common.composition.foundation import Foundation, foundation
+from common.export import Export
 from common.health.database import revocations_check
 from common.health.drain import Step
 from common.health.heartbeats import worker_check
@@ -18,6 +19,7 @@ from common.health.last_resort import run
 from common.health.routes import HealthView
 from common.http.app import create_app
 from common.http.cursors import Cursors
+from common.http.export import export_router
 from common.http.jwks import JwksKeys, PublicKeys
 from common.http.legacy import LegacyTokens, UserByEmail, legacy_tokens
 from common.http.legacy_use import written_down
@@ -50,6 +52,8 @@ class Api(Generic[SettingsT]):
     """On the public and on the internal port, outside `/api/v1/<service>`."""
     internal_routers: Sequence[APIRouter] = ()
     """On the internal port alone, under `/internal/v1`: for other services, with tokens of their own."""
+    export: Export | None = None
+    """What a user may take along, for auth's job that puts all parts together; on the internal port, too."""
     constraints: Constraints = NO_CONSTRAINTS
     resources: Callable[[Foundation, SettingsT], AbstractAsyncContextManager[object]] | None = None
     """What the service's own routes ask for: `app.state.resources`."""
@@ -142,11 +146,12 @@ def public_app(api: Api[SettingsT], settings: SettingsT, health: HealthView) -> 
 
 def internal_app(api: Api[SettingsT]) -> FastAPI:
     """Documented at `/internal/v1/openapi.json`, for whoever writes another service."""
+    exporting = () if api.export is None else (export_router(api.service, api.export),)
     return create_app(
         title=f"{api.title} (internal)",
         service=api.service,
         prefix="/internal/v1",
-        routers=api.internal_routers,
+        routers=(*api.internal_routers, *exporting),
         root_routers=api.root_routers,
         version=VERSION,
     )
