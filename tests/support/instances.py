@@ -19,7 +19,7 @@ from tests.support.installation import Process
 from tests.support.parts import probe
 from tests.support.waiting import eventually
 
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 INHERITED = ("PATH", "PYTHONPATH")
 """The second one so that a copy of the sources can be tried that lacks a guard."""
 FOLDERS = {entry.name: entry.folder for entry in ENTRIES}

@@ -19,7 +19,7 @@ from tests.support.installation import Installation, Process
 from tests.support.repository import ROOT
 from tests.support.waiting import eventually
 
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 PACKAGES = {entry.name: entry.package for entry in ENTRIES}
 
 

@@ -16,7 +16,8 @@ _NICENESS = 10
 
 def _let_others_first() -> None:
     """Of a core that is shared, requests that hash nothing get more; on Linux each thread has a niceness."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+    thread = threading.get_native_id()
+    os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + _NICENESS)
 
 
 class Hashing:
