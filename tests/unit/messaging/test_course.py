@@ -2,7 +2,8 @@ import pytest
 
 from common.errors import unavailable
 from common.messaging.backoff import Backoff
-from common.messaging.course import Cause, Course, Deliver, Park, Patience
+from common.messaging.course import Ask, Cause, Course, Deliver, Park, Patience
+from common.messaging.failures import FailureKind
 from tests.support.records import message
 
 PATIENCE = Patience(attempts=3, retry=Backoff(1.0, 4.0), database=Backoff(0.1, 1.0))
@@ -14,9 +15,15 @@ def course(*offsets: int, chance: float = 1.0) -> Course:
     return Course([message(offset) for offset in offsets], PATIENCE, lambda: chance)
 
 
-def offsets(act: Deliver | Park | None) -> list[int]:
+def offsets(act: Deliver | Park | Ask | None) -> list[int]:
     assert isinstance(act, Deliver)
     return [one.offset for one in act.messages]
+
+
+def lose_the_session(one: Course) -> None:
+    assert one.failed(AWAY)
+    assert one.next(always) == Ask()
+    one.answered()
 
 
 def always(_: object) -> bool:
@@ -63,9 +70,28 @@ class TestACourse:
         one = course(1, 2)
 
         pauses = [one.failed(AWAY) for _ in range(20)]
+        asked = one.next(always)
+        one.answered()
 
         assert {pause.cause for pause in pauses if pause} == {Cause.DATABASE}
+        assert asked == Ask()
         assert offsets(one.next(always)) == [1, 2]
+
+    def test_parks_alone_what_loses_its_session_again_and_again_although_the_database_answers(self):
+        one = course(1, 2)
+
+        for _ in range(PATIENCE.attempts):
+            assert offsets(one.next(always)) == [1, 2]
+            lose_the_session(one)
+        for _ in range(PATIENCE.attempts):
+            assert offsets(one.next(always)) == [1]
+            lose_the_session(one)
+
+        act = one.next(always)
+        assert isinstance(act, Park)
+        assert (act.message.offset, act.failure.kind) == (1, FailureKind.TRANSIENT)
+        one.succeeded()
+        assert offsets(one.next(always)) == [2]
 
     def test_leaves_to_others_what_may_not_begin_any_more(self):
         one = course(1, 2)

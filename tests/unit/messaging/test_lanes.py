@@ -16,7 +16,7 @@ from common.messaging.offsets import Offsets
 from common.messaging.parking import pack_headers, unpack_headers
 from tests.support.factories import user_registered
 from tests.support.records import TP, message, record
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, throughout
 
 AT_ONCE = Backoff(first_seconds=0.001, most_seconds=0.001)
 
@@ -28,13 +28,19 @@ class Recorded:
         self.batches: list[list[int]] = []
         self.parked: list[tuple[int, FailureKind, int]] = []
         self.failures: dict[int, list[Exception]] = {}
+        self.away: Exception | None = None
 
     async def together(self, messages: Sequence[Message]) -> None:
         self.batches.append([one.offset for one in messages])
+        await self.ask()
         for one in messages:
             waiting = self.failures.get(one.offset)
             if waiting:
                 raise waiting.pop(0) if len(waiting) > 1 else waiting[0]
+
+    async def ask(self) -> None:
+        if self.away is not None:
+            raise self.away
 
     async def park(self, message: Message, failure: Failure, *, attempts: int) -> None:
         self.parked.append((message.offset, failure.kind, attempts))
@@ -89,22 +95,22 @@ class TestLane:
         assert setup.delivery.parked == [(1, FailureKind.TRANSIENT, 3)]
 
     async def test_waits_for_the_database_without_counting(self, setup: Setup):
-        away = unavailable("database.unavailable", "gone")
-        setup.delivery.failures[1] = [away] * 20
+        setup.delivery.away = unavailable("database.unavailable", "gone")
         done = asyncio.create_task(setup.deliver(message(1)))
 
-        await eventually(lambda: len(setup.delivery.batches) > 10)
-        setup.delivery.failures.clear()
+        await eventually(lambda: setup.flow.waits_for_database == 1)
+        await throughout(lambda: setup.delivery.parked == [], seconds=0.2)
+        setup.delivery.away = None
         await done
 
         assert setup.delivery.parked == []
 
     async def test_tells_that_it_waits_for_the_database(self, setup: Setup):
-        setup.delivery.failures[1] = [unavailable("database.unavailable", "gone")]
+        setup.delivery.away = unavailable("database.unavailable", "gone")
         done = asyncio.create_task(setup.deliver(message(1)))
 
         await eventually(lambda: setup.flow.waits_for_database == 1)
-        setup.delivery.failures.clear()
+        setup.delivery.away = None
         await done
 
         assert setup.flow.waits_for_database == 0

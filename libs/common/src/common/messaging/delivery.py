@@ -58,6 +58,11 @@ class Delivery:
             await self.handle(tx, due)
         _count(results)
 
+    async def ask(self) -> None:
+        """Whether the database answers: raises when it does not."""
+        async with self.database.transaction(as_user=Context.SYSTEM):
+            pass
+
     async def park(self, message: Message, failure: Failure, *, attempts: int) -> None:
         """The key stops in the transaction that marks its message as done: neither without the other."""
 

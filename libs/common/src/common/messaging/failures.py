@@ -45,6 +45,11 @@ def database_is_away(error: BaseException) -> bool:
     return isinstance(error, QuartetError) and error.code in _AWAY
 
 
+def session_was_lost(error: BaseException) -> bool:
+    """The server ended it, or the way there broke: by itself, or for what it was asked."""
+    return isinstance(error, QuartetError) and error.code == "database.unavailable"
+
+
 def _place(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:

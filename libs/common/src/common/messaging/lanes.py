@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from common.messaging.backoff import Backoff, Chance, elapses
-from common.messaging.course import Cause, Course, Deliver, Park, Patience, Pause
+from common.messaging.course import Ask, Cause, Course, Deliver, Park, Patience, Pause
 from common.messaging.delivery import Delivery
 from common.messaging.failures import Failure
 from common.messaging.flow import Flow
@@ -90,9 +90,15 @@ class Lane:
                 if pause is not None:
                     await self._wait(pause, act, error)
             else:
-                self._done(course.succeeded())
+                if isinstance(act, Ask):
+                    course.answered()
+                else:
+                    self._done(course.succeeded())
 
-    async def _carry_out(self, act: Deliver | Park) -> None:
+    async def _carry_out(self, act: Deliver | Park | Ask) -> None:
+        if isinstance(act, Ask):
+            await self._delivery.ask()
+            return
         if isinstance(act, Deliver):
             await self._delivery.together(act.messages)
             return
@@ -109,7 +115,7 @@ class Lane:
             trace_id=message.trace_id,
         )
 
-    async def _wait(self, pause: Pause, act: Deliver | Park, error: Exception) -> None:
+    async def _wait(self, pause: Pause, act: Deliver | Park | Ask, error: Exception) -> None:
         if pause.cause is Cause.DATABASE:
             await self._wait_for_database(pause, error)
         elif isinstance(act, Deliver):
