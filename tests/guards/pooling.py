@@ -7,6 +7,27 @@ _POOL = "tests/unit/postgres/test_pool.py"
 
 POOLING = (
     Guard(
+        "a transaction in one trip ends with a single Sync",
+        "postgres/trip.py",
+        "            _EXECUTE,\n            _parse(statement),\n",
+        "            _EXECUTE,\n            _SYNC,\n            _parse(statement),\n",
+        "tests/unit/postgres/test_trip.py::TestTripMessage::test_asks_for_one_answer_only",
+    ),
+    Guard(
+        "a trip that is cancelled ends its connection: the answer is still on its way",
+        "postgres/connection.py",
+        "self.terminate()\n            raise\n        finally:\n            late",
+        "raise\n        finally:\n            late",
+        f"{_PG}/test_one_trip.py::TestCancelledTrip::test_costs_its_connection_and_nothing_else",
+    ),
+    Guard(
+        "what was written is sent before a connection is closed",
+        "http/gathered.py",
+        "        self._flush()\n        self._transport.close()",
+        "        self._transport.close()",
+        "tests/unit/http/test_gathered.py::TestGatheredWrites::test_leave_before_the_connection_is_closed",
+    ),
+    Guard(
         "what was being opened for a cancelled caller is kept",
         "postgres/pool.py",
         "            opening.add_done_callback(self._keep_what_was_opened)\n",

@@ -8,6 +8,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from common.errors import Kind, QuartetError
+from common.http.gathered import GatheredWrites
 from common.problems import MEDIA_TYPE, encode, problem
 
 HANG_UP_SECONDS = 0.5
@@ -73,7 +74,7 @@ class Connection(HttpToolsProtocol):
     _late: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(cast("asyncio.Transport", transport))
+        super().connection_made(GatheredWrites(cast("asyncio.Transport", transport)))
         certificate = cast("dict[str, Any] | None", transport.get_extra_info("peercert"))
         self._peer = common_name(certificate) if certificate else None
         self._be_in_time()

@@ -1,7 +1,12 @@
+import asyncio
+from collections.abc import Sequence
+from typing import cast
+
 import asyncpg
 
 from common.postgres.context import AsUser, begin_statement
-from common.postgres.timeouts import BEGIN_SECONDS, COMMIT_SECONDS, ROLLBACK_SECONDS
+from common.postgres.timeouts import BEGIN_SECONDS, COMMAND_SECONDS, COMMIT_SECONDS, ROLLBACK_SECONDS
+from common.postgres.trip import Argument, Row, Trip, trip_message
 
 
 class TransactionAbortedError(Exception):
@@ -34,3 +39,23 @@ class ContextConnection(asyncpg.Connection):
         except BaseException:
             self.terminate()
             raise
+
+    async def in_one_trip(
+        self, service: str, as_user: AsUser, statement: str, arguments: Sequence[Argument]
+    ) -> list[Row]:
+        """After the server's own error the connection is as before; after anything else it is gone."""
+        driver, transport = cast("asyncio.Protocol", self._protocol), self._transport
+        trip = Trip(driver, self._loop.create_future())
+        late = self._loop.call_later(COMMAND_SECONDS, trip.give_up)
+        transport.set_protocol(trip)
+        try:
+            transport.write(trip_message(service, as_user, statement, arguments))
+            return await trip.ended
+        except asyncpg.PostgresError:
+            raise
+        except BaseException:
+            self.terminate()
+            raise
+        finally:
+            late.cancel()
+            transport.set_protocol(driver)

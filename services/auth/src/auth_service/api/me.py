@@ -70,8 +70,7 @@ def _answer(account: Account) -> Response:
 @router.get("", summary="The caller's own account", response_model=AccountAnswer)
 @raises(Kind.UNAUTHENTICATED, "account.gone")
 async def get_me(user: CurrentUser, resources: UseResources, conditions: IfVersion) -> Response:
-    async with resources.database.read_transaction(as_user=user.user_id) as connection:
-        account = await read_account(connection, user_id=user.user_id)
+    account = await read_account(resources.database, user_id=user.user_id)
     if account is None:
         raise account_gone()
     return conditions.unchanged(account.version) or _answer(account)

@@ -2,10 +2,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-import asyncpg
 import sqlalchemy as sa
 
-from common.postgres.engine import Transaction
+from common.postgres.engine import Database, Transaction
+from common.postgres.one_trip import in_one_trip
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,11 @@ _COLUMNS = (
 )
 
 
-async def read_account(connection: asyncpg.Connection, *, user_id: UUID) -> Account | None:
-    row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM users WHERE id = $1 AND is_active", user_id)
-    return None if row is None else Account(**row)
+async def read_account(database: Database, *, user_id: UUID) -> Account | None:
+    """In a transaction of its own."""
+    statement = f"SELECT {_COLUMNS} FROM users WHERE id = $1 AND is_active"
+    rows = await in_one_trip(database, statement, user_id, as_user=user_id)
+    return Account(*rows[0]) if rows else None
 
 
 async def lock_account(tx: Transaction, *, user_id: UUID) -> Account | None:

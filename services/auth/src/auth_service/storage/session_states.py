@@ -7,7 +7,8 @@ import sqlalchemy as sa
 
 from auth_service.domain.sessions import Device
 from common.http.principals import Acr
-from common.postgres.engine import Transaction
+from common.postgres.engine import Database, Transaction
+from common.postgres.one_trip import in_one_trip
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ _SEE = """
 
 
 async def advance_session(
-    connection: asyncpg.Connection,
+    database: Database,
     *,
     user_id: UUID,
     session_id: UUID,
@@ -78,18 +79,22 @@ async def advance_session(
     now: datetime,
     idle_until: datetime,
 ) -> SessionState | None:
-    """None when the counter is another one, or the session or its user is not active any more."""
-    row = await connection.fetchrow(
-        _ADVANCE, session_id, user_id, counter, now, idle_until, device.user_agent, device.network
+    """None when the counter is another one, or the session or its user is not active any more.
+
+    A transaction of its own, which may be carried out twice: the second one finds the counter advanced.
+    """
+    rows = await in_one_trip(
+        database,
+        _ADVANCE,
+        *(session_id, user_id, counter, now, idle_until, device.user_agent, device.network),
+        as_user=user_id,
     )
-    return None if row is None else SessionState(**row)
+    return SessionState(*rows[0]) if rows else None
 
 
-async def read_session_state(
-    connection: asyncpg.Connection, *, user_id: UUID, session_id: UUID
-) -> SessionState | None:
-    row = await connection.fetchrow(_READ, session_id, user_id)
-    return None if row is None else SessionState(**row)
+async def read_session_state(database: Database, *, user_id: UUID, session_id: UUID) -> SessionState | None:
+    rows = await in_one_trip(database, _READ, session_id, user_id, as_user=user_id)
+    return SessionState(*rows[0]) if rows else None
 
 
 async def prove_again(

@@ -40,8 +40,7 @@ async def _roles_of_session(
     database: Database, user_id: UUID, session_id: UUID, now: datetime
 ) -> list[str] | None:
     """None for a session that has ended, or whose user's account is closed."""
-    async with database.read_transaction(as_user=user_id) as connection:
-        state = await read_session_state(connection, user_id=user_id, session_id=session_id)
+    state = await read_session_state(database, user_id=user_id, session_id=session_id)
     if state is None or not state.is_active or not state.user_is_active or state.expires_at <= now:
         return None
     return [] if state.role == "user" else [state.role]

@@ -29,19 +29,18 @@ async def refresh_session(
     new_id: NewId,
 ) -> SessionGrant | RefreshRefusal:
     """The successor, the same for everybody who presents this token; an older token ends the session."""
-    async with database.read_transaction(as_user=token.user_id) as connection:
-        state = await advance_session(
-            connection,
-            user_id=token.user_id,
-            session_id=token.session_id,
-            counter=token.counter,
-            device=device,
-            now=now,
-            idle_until=now + limits.idle,
-        )
-        if state is not None:
-            return _granted(token, state)
-        state = await read_session_state(connection, user_id=token.user_id, session_id=token.session_id)
+    state = await advance_session(
+        database,
+        user_id=token.user_id,
+        session_id=token.session_id,
+        counter=token.counter,
+        device=device,
+        now=now,
+        idle_until=now + limits.idle,
+    )
+    if state is not None:
+        return _granted(token, state)
+    state = await read_session_state(database, user_id=token.user_id, session_id=token.session_id)
     if state is None or not state.is_active or not state.user_is_active or state.expires_at <= now:
         return RefreshRefusal.ENDED
     match classified(presented=token.counter, current=state.refresh_counter):

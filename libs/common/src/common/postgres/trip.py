@@ -1,0 +1,193 @@
+"""A whole transaction in one round trip, for the few things that are asked for most (ADR 0026).
+
+As whom it runs, one statement and the end of the transaction leave in one piece: the server takes all that
+comes before a Sync as one transaction, and a pooler sees one answer end.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from struct import Struct
+from typing import Any, Final, cast
+from uuid import UUID
+
+import asyncpg
+
+from common.postgres.context import AsUser, role_name
+
+Argument = str | int | UUID | datetime | None
+Row = tuple[Any, ...]
+
+_INT16, _INT32 = Struct("!h"), Struct("!i")
+_HEAD = Struct("!ci")
+_TYPE_OF_COLUMN = Struct("!ihihih")
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_AS = "SELECT set_config('role', $1, true), set_config('app.user_id', $2, true)"
+
+
+class Trip(asyncio.Protocol):
+    """Takes the driver's place at its transport until the server is ready for the next one."""
+
+    def __init__(self, driver: asyncio.Protocol, ended: "asyncio.Future[list[Row]]") -> None:
+        self.ended: Final = ended
+        self._driver = driver
+        self._received = b""
+        self._statement = 0
+        self._decoders: tuple[Callable[[bytes], Any], ...] = ()
+        self._rows: list[Row] = []
+        self._error: BaseException | None = None
+
+    def data_received(self, data: bytes) -> None:
+        received, at = self._received + data, 0
+        while len(received) - at >= _HEAD.size:
+            kind, length = _HEAD.unpack_from(received, at)
+            if len(received) - at <= length:
+                break
+            self._take(kind, received[at + _HEAD.size : at + 1 + length])
+            at += 1 + length
+        self._received = received[at:]
+
+    def give_up(self) -> None:
+        self._end(TimeoutError("no answer"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._driver.connection_lost(exc)
+        self._end(self._error or exc or ConnectionResetError("the connection ended"))
+
+    def eof_received(self) -> bool | None:
+        return self._driver.eof_received()
+
+    def pause_writing(self) -> None:
+        self._driver.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._driver.resume_writing()
+
+    def _take(self, kind: bytes, body: bytes) -> None:
+        match kind:
+            case b"D":
+                # what says as whom it runs answers with a row, too
+                if self._statement == 1:
+                    self._rows.append(_row(body, self._decoders))
+            case b"T":
+                self._decoders = _decoders(body)
+            case b"C":
+                self._statement += 1
+            case b"E":
+                self._error = _error(body)
+            case b"Z":
+                self._end(self._error)
+            case _:
+                pass
+
+    def _end(self, error: BaseException | None) -> None:
+        if self.ended.done():
+            return
+        if error is None:
+            self.ended.set_result(self._rows)
+        else:
+            self.ended.set_exception(error)
+
+
+def trip_message(service: str, as_user: AsUser, statement: str, arguments: Sequence[Argument]) -> bytes:
+    """Everything that is sent, with a single Sync at its end; arguments never become a part of the SQL."""
+    user_id = "" if isinstance(as_user, str) else str(as_user)
+    return b"".join(
+        (
+            _parse(_AS),
+            _bind((role_name(service, as_user), user_id)),
+            _EXECUTE,
+            _parse(statement),
+            _bind(arguments),
+            _DESCRIBE,
+            _EXECUTE,
+            _SYNC,
+        )
+    )
+
+
+def _message(kind: bytes, body: bytes) -> bytes:
+    return _HEAD.pack(kind, len(body) + 4) + body
+
+
+_DESCRIBE: Final = _message(b"D", b"P\0")
+_EXECUTE: Final = _message(b"E", b"\0" + _INT32.pack(0))
+_SYNC: Final = _message(b"S", b"")
+
+
+@lru_cache(256)
+def _parse(statement: str) -> bytes:
+    """Unnamed: through a transaction pooler a name may be another client's."""
+    return _message(b"P", b"\0" + statement.encode() + b"\0" + _INT16.pack(0))
+
+
+def _bind(arguments: Sequence[Argument]) -> bytes:
+    """Arguments as text, which their types are inferred for; results in their binary form, which no setting
+    of the server changes."""
+    parts = [b"\0\0", _INT16.pack(0), _INT16.pack(len(arguments))]
+    for argument in arguments:
+        if argument is None:
+            parts.append(_INT32.pack(-1))
+        else:
+            text = (argument.isoformat() if isinstance(argument, datetime) else str(argument)).encode()
+            parts += (_INT32.pack(len(text)), text)
+    parts.append(_INT16.pack(1) + _INT16.pack(1))
+    return _message(b"B", b"".join(parts))
+
+
+def _row(body: bytes, decoders: Sequence[Callable[[bytes], Any]]) -> Row:
+    values: list[Any] = []
+    at = 2
+    for decode in decoders:
+        (length,) = _INT32.unpack_from(body, at)
+        at += 4
+        if length < 0:
+            values.append(None)
+        else:
+            values.append(decode(body[at : at + length]))
+            at += length
+    return tuple(values)
+
+
+@lru_cache(256)
+def _decoders(description: bytes) -> tuple[Callable[[bytes], Any], ...]:
+    found: list[Callable[[bytes], Any]] = []
+    at = 2
+    for _ in range(_INT16.unpack_from(description)[0]):
+        at = description.index(b"\0", at) + 1
+        found.append(_DECODERS[_TYPE_OF_COLUMN.unpack_from(description, at)[2]])
+        at += _TYPE_OF_COLUMN.size
+    return tuple(found)
+
+
+def _integer(raw: bytes) -> int:
+    return int.from_bytes(raw, "big", signed=True)
+
+
+def _texts(raw: bytes) -> list[str]:
+    """Of one dimension, without null."""
+    texts: list[str] = []
+    at = 20
+    while at < len(raw):
+        (length,) = _INT32.unpack_from(raw, at)
+        texts.append(raw[at + 4 : at + 4 + length].decode())
+        at += 4 + length
+    return texts
+
+
+_DECODERS: Final[dict[int, Callable[[bytes], Any]]] = {
+    16: lambda raw: raw == b"\x01",
+    20: _integer,
+    23: _integer,
+    25: bytes.decode,
+    1009: _texts,
+    1184: lambda raw: _EPOCH + timedelta(microseconds=_integer(raw)),
+    2950: lambda raw: UUID(bytes=raw),
+}
+"""By the number of the type: bool, bigint, integer, text, text[], timestamptz, uuid; else a KeyError."""
+
+
+def _error(body: bytes) -> BaseException:
+    fields = {part[:1].decode(): part[1:].decode(errors="replace") for part in body.split(b"\0") if part}
+    return cast("BaseException", asyncpg.PostgresError.new(fields))
