@@ -4,6 +4,7 @@ from tests.guards.answering import ANSWERING
 from tests.guards.auth import AUTH
 from tests.guards.callers import CALLERS
 from tests.guards.connecting import CONNECTING
+from tests.guards.erasing import ERASING
 from tests.guards.guard import Guard
 from tests.guards.health import HEALTH, TELEMETRY
 from tests.guards.locking import LOCKING
@@ -292,4 +293,5 @@ GUARDS = (
     *MAILING,
     *SESSIONS,
     *PROFILES,
+    *ERASING,
 )

@@ -11,12 +11,15 @@ import pytest
 import sqlalchemy as sa
 
 from auth_service.domain.mail import Sender
+from auth_service.domain.passwords import HashingCost, Passwords
 from auth_service.storage.dead_rows import dead_rows
 from auth_service.usecases.address_mail import Links
+from auth_service.usecases.erase_account import EraseRefusal, erase_account
 from auth_service.usecases.send_mail import MailOffice
 from auth_service.usecases.write_mail import Letters
 from common.clock import utc_now
 from common.contracts.erasure import CalendarErased, ChatErased, ProfileErased
+from common.ids import new_id
 from common.jobs import Runner
 from common.postgres.context import Context
 from tests.support.accounts import add_user
@@ -29,11 +32,14 @@ PASSWORD = "correct horse battery"
 CONFIRMATIONS = (ProfileErased, CalendarErased, ChatErased)
 
 
+@pytest.fixture(scope="module")
+def stored() -> str:
+    return Passwords(HashingCost()).hash(PASSWORD)
+
+
 @pytest.fixture
-async def ada(auth_app, superuser) -> UUID:
-    return await add_user(
-        superuser, email=ADA, hashed_password=await auth_app.resources.hashing.hash(PASSWORD)
-    )
+async def ada(auth_app, superuser, stored) -> UUID:
+    return await add_user(superuser, email=ADA, hashed_password=stored)
 
 
 @pytest.fixture
@@ -77,6 +83,20 @@ class Office:
         finally:
             stop.set()
             await running
+
+
+class SlowHashing:
+    """While the old password is looked at, its owner sets another one."""
+
+    def __init__(self, superuser) -> None:
+        self._superuser = superuser
+
+    async def matches(self, password: str, stored: str | None) -> bool:
+        await self._superuser.execute("update auth.users set hashed_password = 'another'")
+        return True
+
+    async def hash(self, password: str) -> str:
+        return "a hash"
 
 
 @pytest.fixture
@@ -166,6 +186,14 @@ class TestErasing:
         actions = await superuser.fetch("select action from auth.audit_log")
         assert "account.erasure_refused" in {row["action"] for row in actions}
 
+    async def test_by_a_password_that_was_changed_meanwhile_changes_nothing(self, auth_app, ada, superuser):
+        told = {"user_id": ada, "password": PASSWORD, "now": utc_now(), "new_id": new_id}
+
+        refusal = await erase_account(auth_app.database, SlowHashing(superuser), **told)
+
+        assert refusal is EraseRefusal.WRONG
+        assert await superuser.fetchval("select count(*) from auth.users") == 1
+
     async def test_without_a_password_needs_a_fresh_sign_in(self, client, superuser):
         answer = await client.post("/me/erasure")
 
@@ -224,6 +252,23 @@ class TestTheAddress:
         assert answer.status_code == 202
         [row] = await superuser.fetch("select id, is_verified from auth.users")
         assert (row["id"] != ada, row["is_verified"]) == (True, False)
+
+    async def test_found_before_its_erasure_is_registered_under_another_id(
+        self, client, auth_app, ada, superuser, monkeypatch
+    ):
+        """A request that found the address's id before, and goes on after."""
+        await client.post("/me/erasure", json={"password": PASSWORD})
+        found = iter([ada])
+
+        async def as_it_stood(tx, *, email_norm: str) -> UUID | None:
+            return next(found, None)
+
+        monkeypatch.setattr("auth_service.usecases.register.find_user_id", as_it_stood)
+        async with auth_app.client() as stranger:
+            await stranger.post("/register", json={"email": ADA, "password": PASSWORD})
+
+        [row] = await superuser.fetch("select id from auth.users")
+        assert row["id"] != ada
 
     async def test_registered_while_its_account_is_erased_gets_another_id(
         self, client, auth_app, ada, superuser

@@ -8,9 +8,11 @@ import pytest
 from common.contracts.topics import USERS
 from common.ids import new_id
 from common.messaging.failures import Failure, FailureKind
+from common.postgres.context import Context
 from tests.support.erasing import Applying, add_rows, kept_of_users, rows_naming, tables_of_users
 from tests.support.factories import user_erased, user_registered
 from tests.support.records import message_of, record_of
+from tests.support.waiting import eventually
 
 RACES = 6
 POISON = Failure(FailureKind.PERMANENT, "KeyError", "raised somewhere")
@@ -39,6 +41,13 @@ async def known(applying, superuser, service, ada):
 async def told(superuser, service) -> list[tuple[str, dict]]:
     rows = await superuser.fetch(f"select type, payload from {service}.outbox order by position")
     return [(row["type"], json.loads(row["payload"])) for row in rows]
+
+
+async def waits_for_a_lock(superuser) -> bool:
+    return await superuser.fetchval(
+        "select exists (select from pg_stat_activity where datname = current_database()"
+        " and wait_event_type = 'Lock')"
+    )
 
 
 @each_listener
@@ -81,6 +90,16 @@ class TestErasing:
         assert await rows_naming(superuser, service, known) == left
         kind, payload = (await told(superuser, service))[-1]
         assert (kind, payload["rows"]) == (f"{service}.erased", 0)
+
+    async def test_waits_for_whoever_makes_a_first_row(self, applying, superuser, service, ada):
+        """Whose row it would not see, and would leave behind."""
+        async with applying.database.transaction(as_user=Context.SYSTEM) as tx:
+            await applying.delivery.handle(tx, [user_registered(ada)])
+            erasing = asyncio.create_task(applying.apply(user_erased(ada)))
+            await eventually(lambda: waits_for_a_lock(superuser))
+        await erasing
+
+        assert await rows_naming(superuser, service, ada) == {"erased_users": 1}
 
     async def test_of_many_at_once_is_one_batch(self, applying, superuser, service):
         users = [new_id() for _ in range(10)]
