@@ -18,10 +18,14 @@ class Answer:
 
 
 async def quartet(*arguments: str) -> Answer:
+    return await command("quartet_cli.main", *arguments)
+
+
+async def command(module: str, *arguments: str, **environment: str) -> Answer:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "quartet_cli.main", *arguments),
+        *(sys.executable, "-m", module, *arguments),
         cwd=ROOT,
-        env=os.environ | {"COLUMNS": "200"},
+        env=os.environ | {"COLUMNS": "200"} | environment,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -2,8 +2,9 @@ from typing import Any
 
 import pytest
 
+from auth_service.commands import RefusedError, run
 from auth_service.domain.service_clients import secret_hash
-from auth_service.service_clients import RefusedError, parsed, run
+from auth_service.service_clients import parsed, work
 from auth_service.settings import AuthWorkerSettings
 from common.settings_errors import load
 
@@ -19,7 +20,7 @@ def settings(installation, superuser) -> AuthWorkerSettings:
 @pytest.fixture
 def command(settings):
     async def command(*arguments: str) -> list[str]:
-        return await run(parsed(arguments), settings)
+        return await run("clients", lambda tx, _: work(tx, parsed(arguments)), settings)
 
     return command
 

@@ -1,12 +1,12 @@
 """`python -m auth_service.service_clients add|list|disable`, with the worker's environment."""
 
 import argparse
-import asyncio
 import os
 import re
 import sys
 from collections.abc import Sequence
 
+from auth_service.commands import RefusedError, carry_out
 from auth_service.domain.service_clients import CLIENT_ID, ServiceClient
 from auth_service.settings import AuthWorkerSettings
 from auth_service.storage.service_clients import ServiceClientRow, list_service_clients
@@ -14,31 +14,20 @@ from auth_service.usecases.administer_clients import add_client, disable_client
 from common.clock import utc_now
 from common.contracts.topics import SERVICES
 from common.ids import new_id
-from common.postgres.context import Context
-from common.postgres.engine import Database, Transaction
-from common.settings_errors import load
+from common.postgres.engine import Transaction
 
 _SCOPE = re.compile(r"[a-z][a-z0-9_:.-]{0,63}")
 
 
-class RefusedError(Exception):
-    """What was asked for cannot be done; the message is for whoever asked."""
-
-
-async def run(arguments: argparse.Namespace, settings: AuthWorkerSettings) -> list[str]:
+async def work(tx: Transaction, arguments: argparse.Namespace) -> list[str]:
     """Lines to print."""
-    database = Database(settings.database, service="auth", application_name="auth-clients")
-    try:
-        async with database.transaction(as_user=Context.SYSTEM) as tx:
-            match arguments.command:
-                case "add":
-                    return await _add(tx, arguments)
-                case "disable":
-                    return await _disable(tx, arguments.client_id)
-                case _:
-                    return [_line(row) for row in await list_service_clients(tx)]
-    finally:
-        await database.close()
+    match arguments.command:
+        case "add":
+            return await _add(tx, arguments)
+        case "disable":
+            return await _disable(tx, arguments.client_id)
+        case _:
+            return [_line(row) for row in await list_service_clients(tx)]
 
 
 async def _add(tx: Transaction, arguments: argparse.Namespace) -> list[str]:
@@ -100,12 +89,11 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
 
 def main() -> None:
     arguments = parsed(sys.argv[1:])
-    try:
-        lines = asyncio.run(run(arguments, load(AuthWorkerSettings)))
-    except RefusedError as error:
-        sys.exit(str(error))
-    for line in lines:
-        sys.stdout.write(f"{line}\n")
+
+    async def asked(tx: Transaction, _: AuthWorkerSettings) -> list[str]:
+        return await work(tx, arguments)
+
+    carry_out("clients", asked)
 
 
 if __name__ == "__main__":
