@@ -1,6 +1,7 @@
 """profile's api in the test's own process, over this worker's database and without a server."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +10,7 @@ from uuid import UUID
 import httpx
 import pytest
 from fastapi import FastAPI
+from redis.asyncio import Redis
 
 from common.clock import utc_now
 from common.composition.api import internal_app, public_app
@@ -68,14 +70,13 @@ class ProfileApp:
             await create_profile(tx, event.data, now=utc_now(), new_id=new_id)
 
 
-@pytest.fixture
-async def profile_app(
-    databases: Any, superuser: Any, redis_clients: RedisClients
-) -> AsyncIterator[ProfileApp]:
+@asynccontextmanager
+async def profile_app_with(databases: Any, redis: Redis, **patience: float) -> AsyncGenerator[ProfileApp]:
+    """A process of its own, as far as what it remembers goes."""
+    # of the api and of the worker
+    known, of_worker = (KnownVersions(redis, prefix="profile:", **patience) for _ in range(2))
     health = HealthView(service="profile", version="0", ready=Checks(()))
     app = public_app(API, SimpleNamespace(http=HttpSettings(port=1)), health)  # type: ignore[arg-type]  # all of it that is asked for
-    # of the api and of the worker, as two processes have them
-    known, of_worker = (KnownVersions(redis_clients("profile"), prefix="profile:") for _ in range(2))
     app.state.known_versions = known
     app.state.database = databases("profile", "api", constraints=API.constraints, on_change=known.forget)
     app.state.clock = utc_now
@@ -91,3 +92,11 @@ async def profile_app(
     yield ProfileApp(app, internal, worker)
     await known.close()
     await of_worker.close()
+
+
+@pytest.fixture
+async def profile_app(
+    databases: Any, superuser: Any, redis_clients: RedisClients
+) -> AsyncIterator[ProfileApp]:
+    async with profile_app_with(databases, redis_clients("profile")) as app:
+        yield app

@@ -22,7 +22,10 @@ from common.locks.circuit import Circuit
 _log = structlog.get_logger("known_versions")
 
 PATIENCE_SECONDS: Final = 0.05
-"""How long a request waits for Redis."""
+"""How long a read waits for Redis; the database would have answered by then."""
+FORGETTING_SECONDS: Final = 0.5
+"""How long a change does: until Redis has heard of it, other processes may say "unchanged". Known to be away,
+it is waited for no longer than by a read."""
 READING_SECONDS: Final = 10.0
 """How long a reader may take from asking to learning; a slower one learns nothing."""
 KEPT_SECONDS: Final = 30.0
@@ -56,10 +59,19 @@ class KnownVersions:
     """Never an error, and never a wait beyond the patience above: without Redis nothing is known."""
 
     def __init__(
-        self, redis: Redis, *, prefix: str, now: Callable[[], float] = time.monotonic, new_id: NewId = new_id
+        self,
+        redis: Redis,
+        *,
+        prefix: str,
+        patience_seconds: float = PATIENCE_SECONDS,
+        forgetting_seconds: float = FORGETTING_SECONDS,
+        now: Callable[[], float] = time.monotonic,
+        new_id: NewId = new_id,
     ) -> None:
         self._redis = redis
         self._prefix = f"{prefix}version:"
+        self._patience_seconds = patience_seconds
+        self._forgetting_seconds = forgetting_seconds
         self._now = now
         self._new_id = new_id
         self._learn = cast("Callable[..., Coroutine[Any, Any, Any]]", redis.register_script(_LEARN))
@@ -75,7 +87,7 @@ class KnownVersions:
             return Look(name)
         token = f"{_READING}{self._new_id()}"
         asked = self._in_background(self._take(name, token))
-        if not await self._answered(asked):
+        if not await self._answered(asked, within_seconds=self._patience_seconds):
             _ASKED.labels("unanswered").inc()
             return Look(name)
         found = asked.result()
@@ -100,8 +112,10 @@ class KnownVersions:
         untold = dict.fromkeys(names, until)
         self._untold.update(untold)
         try:
-            asked = self._circuit.allows(self._now())
-            if asked and await self._answered(self._in_background(self._unlink(names))):
+            # asked even while the circuit is open: others may have learned since Redis is back
+            known_away = not self._circuit.allows(self._now())
+            patience = self._patience_seconds if known_away else self._forgetting_seconds
+            if await self._answered(self._in_background(self._unlink(names)), within_seconds=patience):
                 self._drop(untold.items())
         finally:
             if self._untold and (self._telling is None or self._telling.done()):
@@ -138,9 +152,9 @@ class KnownVersions:
     async def _unlink(self, names: Collection[str]) -> None:
         await self._redis.unlink(*(self._prefix + name for name in names))
 
-    async def _answered(self, asked: asyncio.Task[Any]) -> bool:
+    async def _answered(self, asked: asyncio.Task[Any], *, within_seconds: float) -> bool:
         """False: too late, or an error. The question goes on: its answer may still be of use to others."""
-        await asyncio.wait((asked,), timeout=PATIENCE_SECONDS)
+        await asyncio.wait((asked,), timeout=within_seconds)
         if asked.done() and not asked.cancelled() and asked.exception() is None:
             self._circuit.succeeded()
             return True
