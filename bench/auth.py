@@ -9,8 +9,9 @@ import json
 import os
 import sys
 import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -22,9 +23,10 @@ from auth_service.domain.passwords import HashingCost, Passwords
 from auth_service.settings import AuthWorkerSettings
 from auth_service.usecases.rotate_signing_keys import rotate_signing_keys
 from bench._auth_load import Connection
+from bench._core import Spending, held, servers_of
 from bench._report import report
 from bench._servers import servers, superuser, worker_database
-from bench.profile_me import free_port
+from bench._stack import free_port
 from common.clock import utc_now
 from common.ids import new_id
 from common.postgres.context import Context
@@ -33,46 +35,11 @@ from tests.support.installation import Installation
 from tests.support.processes import Started, started
 
 PASSWORD = "correct horse battery"
-USERS, CHAINS, SESSIONS, CLIENTS = 200, 64, 50, 50
+USERS, CHAINS, SESSIONS, CLIENTS, BURST = 200, 64, 50, 50, 200
 SECONDS = 8.0
 LATER_SECONDS = 15.0
 SERVER, CLIENT = 0, 1
 LIMITS = dict.fromkeys(("login", "step_up"), "1000000/1")
-
-
-@contextmanager
-def held(pids: Sequence[int], core: int) -> Iterator[None]:
-    """On one core, with all their threads, and wherever they were before when it is over."""
-    processes = [process for pid in pids for process in family(psutil.Process(pid))]
-    before = [(process, process.cpu_affinity()) for process in processes]
-    try:
-        for process in processes:
-            process.cpu_affinity([core])
-        yield
-    finally:
-        for process, cores in before:
-            if process.is_running():
-                process.cpu_affinity(cores)
-
-
-def family(process: psutil.Process) -> list[psutil.Process]:
-    return [process, *process.children(recursive=True)]
-
-
-def listener(port: int) -> list[int]:
-    return [
-        one.pid
-        for one in psutil.net_connections("tcp")
-        if one.laddr and one.laddr.port == port and one.status == psutil.CONN_LISTEN and one.pid
-    ][:1]
-
-
-async def database_pids(installation: Installation, root: asyncpg.Connection) -> list[int]:
-    backend = psutil.Process(await root.fetchval("select pg_backend_pid()"))
-    postmaster = backend.parent()
-    url = installation.database_settings("auth", "api").url.get_secret_value()
-    pooler = listener(int(url.rpartition(":")[2].partition("/")[0]))
-    return [*([] if postmaster is None else [postmaster.pid]), *pooler]
 
 
 async def load(work: str, base: str, with_: Sequence[Any], connections: int, **more: Any) -> dict[str, Any]:
@@ -89,16 +56,17 @@ async def load(work: str, base: str, with_: Sequence[Any], connections: int, **m
     return json.loads(answer)
 
 
-def raw_verifies(stored: str) -> float:
-    """A second, one after the other, on the server's core with nothing beside them."""
+def raw_verifies(stored: str) -> tuple[float, float]:
+    """A second, and the processor's milliseconds of one; on the server's core, with nothing beside them."""
     passwords, before = Passwords(HashingCost()), os.sched_getaffinity(0)
     os.sched_setaffinity(0, {SERVER})
     try:
-        began, number = time.perf_counter(), 0
+        began, spent, number = time.perf_counter(), time.process_time(), 0
         while time.perf_counter() - began < SECONDS / 2:
             passwords.matches(PASSWORD, stored)
             number += 1
-        return number / (time.perf_counter() - began)
+        took, spent = time.perf_counter() - began, time.process_time() - spent
+        return number / took, 1000 * spent / number
     finally:
         os.sched_setaffinity(0, before)
 
@@ -118,6 +86,8 @@ async def opened() -> AsyncGenerator[tuple[Installation, asyncpg.Connection, Sta
         told = {
             "HTTP_RATE_LIMITS": json.dumps(LIMITS),
             "INTERNAL_PORT": str(port),
+            # as many as the core can do
+            "HASHING_AT_ONCE": "1",
             "TOKEN_JWKS_URL": f"https://127.0.0.1:{port}/.well-known/jwks.json",
             "TELEMETRY_LOG_LEVEL": "warning",
         }
@@ -163,61 +133,130 @@ async def lost_replies(base: str, login: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+@asynccontextmanager
+async def durable(root: asyncpg.Connection) -> AsyncGenerator[None]:
+    """The test stack's PostgreSQL leaves fsync out; whoever runs one for users does not."""
+    names = ("fsync", "full_page_writes")
+    try:
+        for name in names:
+            await root.execute(f"alter system set {name} = on")
+        await root.execute("select pg_reload_conf()")
+        yield
+    finally:
+        for name in names:
+            await root.execute(f"alter system reset {name}")
+        await root.execute("select pg_reload_conf()")
+
+
+class Bench:
+    """One installation, and the rows that were measured on it."""
+
+    def __init__(self, base: str, spending: Spending) -> None:
+        self.base = base
+        self.rows: list[dict[str, Any]] = []
+        self._spending = spending
+
+    async def run(
+        self, what: str, goal: str, work: str, with_: Sequence[Any], connections: int, **more: Any
+    ) -> dict[str, Any]:
+        await self._spending.begin()
+        found = await load(work, self.base, with_, connections, **more)
+        spent = await self._spending.milliseconds(sum(found["statuses"].values()))
+        self.rows.append(row(what, found, spent, goal))
+        return found | {"spent_ms": sum(spent.values())}
+
+
+async def burst(bench: Bench, credentials: Sequence[Any], api: int) -> dict[str, Any]:
+    """Logins that come all at once, and the api's memory before, at its highest and after."""
+    before = resident_mib(api)
+    found = await bench.run(f"{BURST} logins at once", "503 with Retry-After", "burst", credentials, BURST)
+    return {
+        "answers": found["statuses"],
+        "503 without Retry-After": found["without_advice"],
+        "RSS before, MiB": before,
+        "RSS after, MiB": resident_mib(api),
+        "RSS at its highest, MiB": resident_mib(api, "VmHWM"),
+    }
+
+
+def resident_mib(pid: int, which: str = "VmRSS") -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return round(next(int(line.split()[1]) for line in lines if line.startswith(f"{which}:")) / 1024)
+
+
+async def measured(bench: Bench, root: asyncpg.Connection, stored: str, api: int) -> dict[str, Any]:
+    """Everything, in the order that leaves the api least changed for what comes after."""
+    emails = [f"bench-{index}@example.org" for index in range(USERS)]
+    for email in emails:
+        await add_user(root, email=email, hashed_password=stored)
+    credentials = [{"email": email, "password": PASSWORD} for email in emails]
+    signed_in = await sign_in(bench.base, emails[: max(CHAINS, SESSIONS)])
+    access = [one["access_token"] for one in signed_in]
+    await bench.run("GET /auth/me, 8 clients", "1,300/s", "check", access[:8], 8)
+    refresh = [one["refresh_token"] for one in signed_in]
+    await bench.run("refresh, 64 chains", "350/s", "refresh", refresh[:CHAINS], CHAINS)
+    logins = await bench.run("login, 16 clients", "0.9 of raw", "login", credentials, 16)
+    beside, _ = await asyncio.gather(
+        load("check", bench.base, access[:4], 4, pause_seconds=0.02),
+        load("login", bench.base, credentials, 16),
+    )
+    bench.rows.append(row("GET /auth/me while 16 log in", beside, {}, "p99 < 10 ms"))
+    tokens = [one["refresh_token"] for one in await sign_in(bench.base, emails[:SESSIONS])]
+    many = await bench.run(
+        *("50 clients, one token, 50 sessions", "p99 < 500 ms, 0 lost, 0 of 5xx"),
+        *("contention", tokens, CLIENTS),
+    )
+    memory = await burst(bench, credentials, api)
+    return {
+        "logins_per_second": logins["rate"],
+        "processor_ms_of_a_login": round(logins["spent_ms"], 2),
+        "sessions_lost": many["sessions lost"],
+        "most_successors_of_a_token": many["most successors"],
+        "lost_reply": await lost_replies(bench.base, (await sign_in(bench.base, emails[-1:]))[0]),
+        "burst": memory,
+    }
+
+
 async def main() -> None:
     anywhere = "--anywhere" in sys.argv[1:]
     stored = Passwords(HashingCost()).hash(PASSWORD)
-    async with opened() as (installation, root, api, base):
-        emails = [f"bench-{index}@example.org" for index in range(USERS)]
-        for email in emails:
-            await add_user(root, email=email, hashed_password=stored)
-        credentials = [{"email": email, "password": PASSWORD} for email in emails]
-        pids = [api.process.pid, *([] if anywhere else await database_pids(installation, root))]
-        raw = raw_verifies(stored)
-        with held(pids, SERVER):
-            signed_in = await sign_in(base, emails[: max(CHAINS, SESSIONS)])
-            access = [one["access_token"] for one in signed_in]
-            refresh = [one["refresh_token"] for one in signed_in]
-            rows = [
-                row("GET /auth/me, 8 clients", await load("check", base, access[:8], 8), "1,300/s"),
-                row("refresh, 64 chains", await load("refresh", base, refresh[:CHAINS], CHAINS), "350/s"),
-                row("login, 16 clients", logins := await load("login", base, credentials, 16), "0.9 of raw"),
-            ]
-            beside, _ = await asyncio.gather(
-                load("check", base, access[:4], 4, pause_seconds=0.02),
-                load("login", base, credentials, 16),
-            )
-            rows.append(row("GET /auth/me while 16 log in", beside, "p99 < 10 ms"))
-            fresh = await sign_in(base, emails[:SESSIONS])
-            tokens = [one["refresh_token"] for one in fresh]
-            many = await load("contention", base, tokens, CLIENTS)
-            rows.append(row("50 clients, one token, 50 sessions", many, "p99 < 500 ms, 0 lost, 0 of 5xx"))
-            lost = await lost_replies(base, (await sign_in(base, emails[-1:]))[0])
+    async with AsyncExitStack() as around:
+        installation, root, api, base = await around.enter_async_context(opened())
+        pid = api.process.pid
+        postmaster, pooler = await servers_of(installation, root)
+        raw, raw_ms = raw_verifies(stored)
+        if not anywhere:
+            await around.enter_async_context(durable(root))
+            around.enter_context(held([pid, postmaster, pooler], SERVER))
+        bench = Bench(base, Spending(root, pid, pooler))
+        found = await measured(bench, root, stored, pid)
+    told = {
+        "hashing": vars(HashingCost()),
+        "raw_verifies_per_second": round(raw, 1),
+        "processor_ms_of_a_raw_verify": round(raw_ms, 2),
+        "logins_of_raw": round(found["logins_per_second"] / raw, 3),
+        "logins_of_raw_by_processor_time": round(raw_ms / found["processor_ms_of_a_login"], 3),
+    }
     report(
         "auth",
-        "auth's api and PostgreSQL on one core, clients on the other",
-        rows,
-        hashing=vars(HashingCost()),
-        raw_verifies_per_second=round(raw, 1),
-        logins_of_raw=round(logins["rate"] / raw, 3),
-        sessions_lost=many["sessions lost"],
-        most_successors_of_a_token=many["most successors"],
-        lost_reply=lost,
+        "auth's api, PgBouncer and PostgreSQL on one core, clients on the other",
+        bench.rows,
+        **told,
+        **found,
         pinned=not anywhere,
+        fsync=not anywhere,
+        elsewhere="Redis and Kafka are left where they are",
     )
-    sys.stdout.write(
-        f"argon2id {vars(HashingCost())}: {raw:.1f} verifies/s raw, "
-        f"logins are {logins['rate'] / raw:.2f} of it\n"
-        f"one token, {CLIENTS} clients: {many['sessions lost']} sessions lost, "
-        f"{many['most successors']} successor of a token; lost reply: {lost}\n"
-    )
+    sys.stdout.write("".join(f"{name}: {value}\n" for name, value in (told | found).items()))
 
 
-def row(what: str, found: dict[str, Any], goal: str) -> dict[str, Any]:
+def row(what: str, found: dict[str, Any], spent: dict[str, float], goal: str) -> dict[str, Any]:
     return {
         "what": what,
         "per second": float(found["rate"]),
         "p50 ms": float(found["p50_ms"]),
         "p99 ms": float(found["p99_ms"]),
+        "processor ms: api + pooler + PostgreSQL": " + ".join(f"{value:.2f}" for value in spent.values()),
         "answers": " ".join(f"{status}: {number}" for status, number in sorted(found["statuses"].items())),
         "goal": goal,
     }
