@@ -92,7 +92,7 @@ class TestAChangeOfRoles:
 
         assert await superuser.fetchval("select count(*) from auth.audit_log") == 0
 
-    async def test_that_is_refused_says_why_and_fails(self, admin):
+    async def test_that_is_refused_says_why_and_fails(self, admin, superuser):
         answer = await admin("grant", ADA)
 
         assert (answer.code, answer.output) == (1, "")
