@@ -9,12 +9,17 @@ from common.housekeeping.months import Month
 from common.housekeeping.partitions import keep_partitions
 from common.housekeeping.tasks import AUDIT_KEPT, TABLES
 from common.ids import new_id
+from common.messaging.delivery import Delivery
+from common.messaging.failures import Failure, FailureKind
+from common.messaging.handlers import Handlers
 from common.postgres.context import Context
+from tests.support.records import message
 from tests.support.waiting import eventually
 
 NOW = datetime(2041, 5, 17, 12, 0, tzinfo=UTC)
 """Far enough away that no partition of it exists."""
 
+POISON = Failure(FailureKind.PERMANENT, "KeyError", "raised somewhere")
 _COLUMNS = "id, kind, dedupe_key, arguments, max_attempts, run_at, state, finished_at"
 
 
@@ -166,6 +171,26 @@ class TestPurge:
 
         left = await superuser.fetch("select dedupe_key from auth.jobs order by 1")
         assert [row["dedupe_key"] for row in left] == ["1", "2", "3"]
+
+    async def test_forgets_parked_messages_after_so_long_and_opens_the_keys_that_are_empty(
+        self, databases, superuser
+    ):
+        profile = databases("profile", "worker")
+        delivery = Delivery(profile, Handlers("profile"), consumer="test")
+        long_ago, lately = new_id(), new_id()
+        for offset, key in enumerate((long_ago, long_ago, lately, lately)):
+            await delivery.park(message(offset, key=key), POISON, attempts=1)
+        await superuser.execute(
+            "update profile.parked_messages set parked_at = $1 where key = $2 or record_offset = 2",
+            datetime.now(UTC) - timedelta(days=41),
+            str(long_ago),
+        )
+
+        await Housekeeping(profile, common_tasks(parked_kept=timedelta(days=40))).once()
+
+        left = await superuser.fetch("select key, record_offset from profile.parked_messages")
+        assert [tuple(row) for row in left] == [(str(lately), 3)]
+        assert await superuser.fetchval("select array_agg(key) from profile.parked_keys") == [str(lately)]
 
     async def test_ends_finished_jobs_after_their_fortnight_and_no_others(self, database, superuser):
         await superuser.execute(

@@ -1,7 +1,9 @@
 import pytest
+from pydantic import ValidationError
 
 from common.contracts.topics import TOPICS
 from common.housekeeping.tasks import INBOX_KEPT, REPLAY_AGE, TABLES
+from common.settings import ParkedSettings
 
 
 class TestInbox:
@@ -11,3 +13,11 @@ class TestInbox:
 
     def test_is_forgotten_by_whole_partitions(self):
         assert {table.table: table.kept for table in TABLES}["inbox"] == INBOX_KEPT
+
+
+class TestParkedMessages:
+    def test_are_kept_for_as_long_as_the_inbox_at_least(self):
+        with pytest.raises(ValidationError):
+            ParkedSettings(kept_days=INBOX_KEPT.days - 1)
+
+        assert ParkedSettings(kept_days=INBOX_KEPT.days)

@@ -204,9 +204,15 @@ class JobsSettings(BaseModel):
     """How long a finished job can be looked at, and a failed one tried again."""
 
 
+class ParkedSettings(BaseModel):
+    kept_days: Annotated[int, Field(ge=37)] = 90
+    """How long a parked message waits to be replayed or dropped; never less than the inbox remembers."""
+
+
 class WorkerSettings(Settings):
     kafka: KafkaSettings
     jobs: JobsSettings = Field(default_factory=JobsSettings)
+    parked: ParkedSettings = Field(default_factory=ParkedSettings)
 
 
 class MigrationSettings(BaseSettings):

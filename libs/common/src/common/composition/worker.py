@@ -79,9 +79,12 @@ async def _work(worker: Worker[SettingsT], settings: SettingsT) -> int:
         kinds = _job_kinds(worker, settings, base, sealing)
         runner = Runner(base.database, kinds, wake=base.wakeups.event("jobs"))
         tidy = asyncio.Event()
-        kept = timedelta(days=settings.jobs.kept_days)
+        tasks = common_tasks(
+            jobs_kept=timedelta(days=settings.jobs.kept_days),
+            parked_kept=timedelta(days=settings.parked.kept_days),
+        )
         own = () if worker.housekeeping is None else worker.housekeeping(settings)
-        housekeeping = Housekeeping(base.database, (*common_tasks(jobs_kept=kept), *own), on_turn=tidy.set)
+        housekeeping = Housekeeping(base.database, (*tasks, *own), on_turn=tidy.set)
         consumer = _consumer(worker, settings, base)
 
         def beat() -> Beat:

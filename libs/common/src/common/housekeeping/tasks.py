@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from common.contracts.topics import TOPICS
 from common.housekeeping.loop import Task
+from common.housekeeping.parked import forget_parked
 from common.housekeeping.partitions import Partitioned, keep_partitions
 from common.postgres.engine import Transaction
 
@@ -18,6 +19,8 @@ INBOX_KEPT: Final = KAFKA_RETENTION + REPLAY_AGE
 AUDIT_KEPT: Final = timedelta(days=13 * 31)
 REVOCATION_MARGIN: Final = timedelta(hours=1)
 """Past the end of the last token of a session, for clocks that disagree."""
+PARKED_KEPT: Final = timedelta(days=90)
+"""Never less than the inbox: for so long a message may be looked for."""
 JOBS_KEPT: Final = timedelta(days=14)
 IDEMPOTENCY_KEPT: Final = timedelta(days=2)
 """How long a request may be sent again with its key at least."""
@@ -60,9 +63,15 @@ _STRAY_AUDIT = sa.text("""
 """)
 
 
-def common_tasks(*, jobs_kept: timedelta = JOBS_KEPT) -> tuple[Task, ...]:
+def common_tasks(
+    *, jobs_kept: timedelta = JOBS_KEPT, parked_kept: timedelta = PARKED_KEPT
+) -> tuple[Task, ...]:
+    async def parked(tx: Transaction, now: datetime) -> bool:
+        return await forget_parked(tx, before=now - max(parked_kept, INBOX_KEPT))
+
     return (
         Task("partitions", _partitions),
+        Task("parked", parked),
         _purge("revoked_sids", _REVOKED_SIDS, REVOCATION_MARGIN),
         _purge("jobs", _JOBS, jobs_kept),
         _purge("idempotency_keys", _IDEMPOTENCY_KEYS, IDEMPOTENCY_KEPT),
