@@ -1,6 +1,6 @@
 """Which version of something is the present one, in Redis: enough to say "unchanged" without the database.
 
-Numbers alone, no contents (ADR 0025). Whoever changes a row says so in its transaction (`changed`); the name
+Numbers alone, no contents (ADR 0027). Whoever changes a row says so in its transaction (`changed`); the name
 is forgotten after the commit and before anybody is answered. A version is learned only by who asked before
 reading, and only while nobody has changed or emptied anything since.
 """
