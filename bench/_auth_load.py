@@ -19,6 +19,8 @@ class Connection:
         self._parts = urlsplit(base)
         self.seconds: list[float] = []
         self.statuses: Counter[str] = Counter()
+        self.without_advice = 0
+        """Answers of 503 that do not say when to come back."""
 
     async def open(self) -> None:
         self._reader, self._writer = await asyncio.open_connection(self._parts.hostname, self._parts.port)
@@ -37,6 +39,7 @@ class Connection:
         content = await self._reader.readexactly(length)
         self.seconds.append(time.perf_counter() - began)
         self.statuses[answer[9:12].decode()] += 1
+        self.without_advice += answer[9:12] == b"503" and b"retry-after:" not in answer.lower()
         return json.loads(content)
 
 
@@ -54,6 +57,10 @@ async def checks(connection: Connection, mine: list[Any], until: float, pause: f
             return
         await connection.ask("GET", "/me", token=token)
         await asyncio.sleep(pause)
+
+
+async def one_login(connection: Connection, mine: list[Any], until: float, pause: float) -> None:  # noqa: ARG001 - as the others
+    await connection.ask("POST", "/login", body=mine[0])
 
 
 async def refreshes(connection: Connection, mine: list[Any], until: float, pause: float) -> None:
@@ -79,7 +86,7 @@ async def contention(connections: list[Connection], tokens: list[str]) -> dict[s
     return {"most successors": max(successors), "sessions lost": lost}
 
 
-WORK = {"login": logins, "check": checks, "refresh": refreshes}
+WORK = {"login": logins, "check": checks, "refresh": refreshes, "burst": one_login}
 
 
 async def main(told: dict[str, Any]) -> None:
@@ -104,6 +111,7 @@ async def main(told: dict[str, Any]) -> None:
     statuses = sum((one.statuses for one in connections), Counter())
     at = {part: 1000 * seconds[min(len(seconds) - 1, int(len(seconds) * part))] for part in (0.5, 0.99)}
     answer = {"rate": len(seconds) / took, "p50_ms": at[0.5], "p99_ms": at[0.99], "statuses": statuses}
+    answer["without_advice"] = sum(one.without_advice for one in connections)
     sys.stdout.write(json.dumps(answer | found))
 
 

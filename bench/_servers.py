@@ -1,6 +1,7 @@
 """Servers without the services' own processes, so that nobody else takes what is measured."""
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -13,7 +14,7 @@ from tests.support.databases import build_database
 from tests.support.installation import Installation
 from tests.support.streams import Streams
 
-WORKER = "gw7"
+WORKER = os.environ.get("QUARTET_TEST_WORKER", "gw7")
 
 
 @asynccontextmanager
