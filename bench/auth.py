@@ -7,6 +7,7 @@ as long as it lasts, unless `--anywhere` says to leave them where they are.
 import asyncio
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import AsyncGenerator, Sequence
@@ -73,7 +74,10 @@ def raw_verifies(stored: str) -> tuple[float, float]:
 
 @asynccontextmanager
 async def opened() -> AsyncGenerator[tuple[Installation, asyncpg.Connection, Started, str]]:
-    """auth's api alone, with a signing key."""
+    """auth's api alone, with a signing key; whoever ends the bench ends it, too."""
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     async with servers() as (installation, _), superuser(installation) as root, AsyncExitStack() as running:
         os.environ |= installation.environment("auth", "worker")
         settings = AuthWorkerSettings()  # type: ignore[call-arg]  # from the environment
