@@ -20,6 +20,11 @@ from common.http.validation import malformed
 _TAG = re.compile(r'\s*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*(?:,|$)')
 _BETWEEN = re.compile(r"[\s,]*")
 _MOST_CHARACTERS: Final = 4096
+_CONDITION: Final = {
+    "type": "string",
+    "pattern": r'^(\*|(W/)?"[!#-~]{0,60}"(, (W/)?"[!#-~]{0,60}"){0,9})$',
+    "examples": ['"v17"'],
+}
 _KEPT: Final = "private, no-cache"
 """A cache may keep the answer and asks each time whether it still holds; the default is no-store."""
 
@@ -102,24 +107,23 @@ def parse_tags(values: Sequence[str]) -> Tags | None:
 
 
 def _describe(operation: Operation) -> None:
-    tag = {"type": "string", "examples": ['"v17"']}
     reads = operation.method == "GET"
     if reads:
         operation.told["responses"]["304"] = {"description": "It still has this version."}
     operation.asks(
         "If-None-Match" if reads else "If-Match",
-        tag,
+        _CONDITION,
         description="A version that is known already: 304 while it holds."
         if reads
         else "The version to change: 412 when there is another by now.",
     )
-    operation.answers("ETag", tag, description="The version that it has now.", statuses=("200", "304"))
+    operation.answers("ETag", _CONDITION, description="The version that it has now.", statuses=("200", "304"))
 
 
 def _describe_required(operation: Operation) -> None:
     operation.asks(
         "If-Match",
-        {"type": "string", "examples": ['"v17"']},
+        _CONDITION,
         description="The version to change: 412 when there is another by now, 428 without it.",
         required=True,
     )

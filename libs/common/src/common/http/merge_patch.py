@@ -49,7 +49,7 @@ def merge_patch_of(told: type[BaseModel] | Mapping[str, Any]) -> Any:
     patch is refused with 415. The model, or a schema of the patch itself, is for the documentation alone.
     """
     if isinstance(told, Mapping):
-        schema = dict(told)
+        schema = {"type": "object", **told}
     else:
         described = told.model_json_schema()
         schema = _patch_schema(described, described.get("$defs", {}))

@@ -18,6 +18,7 @@ from auth_service.domain.service_clients import ServiceClient
 from auth_service.usecases.authenticate_client import authenticate_client
 from common.errors import Kind, QuartetError
 from common.http.documented import OF_A_BODY, codes_of
+from common.http.operations import Operation
 from common.http.validation import malformed
 
 MEDIA_TYPE = "application/x-www-form-urlencoded"
@@ -70,16 +71,25 @@ class FormBody:
 SentForm = Annotated[Form, Depends(FormBody())]
 
 
+_BASIC = HTTPBase(
+    scheme="basic",
+    description="A client's id and secret, here or as `client_id` and `client_secret` in the form.",
+)
+
+
+def _describe(operation: Operation) -> None:
+    basic = _BASIC.model_dump(mode="json", by_alias=True, exclude_none=True)
+    operation.secured_by({"client_secret": basic}, {})
+
+
 class ClientSecret(SecurityBase):
     """The client of this installation that sends the form, by its secret."""
 
     problems = codes_of(Kind.UNAUTHENTICATED, "oauth.invalid_client")
+    amendments = (_describe,)
 
     def __init__(self) -> None:
-        self.model = HTTPBase(
-            scheme="basic",
-            description="A client's id and secret, here or as `client_id` and `client_secret` in the form.",
-        )
+        self.model = _BASIC
         self.scheme_name = "client_secret"
 
     async def __call__(self, request: Request, form: SentForm, resources: UseResources) -> ServiceClient:

@@ -15,9 +15,9 @@ _DAYS = 400
 
 
 def _describe(operation: Operation) -> None:
-    told = {"type": "string", "maxLength": 512}
+    told = {"type": "string", "examples": ["qd1_AZoEUNMmcQ"]}
     operation.asks(HEADER, told, description="Of an earlier login on this device.")
-    operation.answers(HEADER, told, description="For the next login here.", statuses=("200",))
+    operation.answers(HEADER, told, description="For the next login here.", statuses=("200",), always=False)
 
 
 @tells(_describe)
