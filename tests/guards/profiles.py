@@ -4,6 +4,7 @@ from tests.guards.guard import Guard
 
 _PROFILE = "services/profile/src/profile_service"
 _ME = "tests/integration/profile/test_me.py"
+_UNCHANGED = "tests/integration/profile/test_unchanged.py"
 _FIELDS = "tests/unit/profile/test_fields.py"
 
 PROFILES = (
@@ -85,6 +86,64 @@ PROFILES = (
         "joins = character in _JOINERS and _between_joined(categories, place)",
         "joins = character in _JOINERS",
         f"{_FIELDS}::TestALine::test_holds_nothing_that_cannot_be_seen",
+        below=_PROFILE,
+    ),
+    Guard(
+        "a version is forgotten before its change is answered",
+        "postgres/engine.py",
+        "            if changes and self._on_change is not None:",
+        "            if False:",
+        f"{_UNCHANGED}::TestWhatIsUnchanged::test_is_forgotten_before_a_change_is_answered",
+    ),
+    Guard(
+        "a change that was rolled back leaves what is known",
+        "postgres/engine.py",
+        "        _named(pooled, _CHANGED)\n        try:",
+        "        try:",
+        f"{_UNCHANGED}::TestACommit::test_that_never_came_leaves_what_is_known",
+    ),
+    Guard(
+        "a version that was read before a change is not learned after it",
+        "known_versions.py",
+        "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET'",
+        "if true then redis.call('SET'",
+        f"{_UNCHANGED}::TestAReader::test_that_was_overtaken_learns_nothing",
+    ),
+    Guard(
+        "who names several versions is answered by the database",
+        "http/unchanged.py",
+        "and len(tags.strong) + len(tags.weak) == 1",
+        "",
+        f"{_UNCHANGED}::TestWhatIsUnchanged::test_is_asked_of_the_database_by_who_names_not_one_version",
+    ),
+    Guard(
+        "a wrong version in Redis is forgotten by who has a newer one",
+        "known_versions.py",
+        "elif look.version is not None and look.version != version:",
+        "elif False:",
+        f"{_UNCHANGED}::TestAWrongVersionInRedis::test_leads_nobody_back_and_is_forgotten",
+    ),
+    Guard(
+        "no request waits for a Redis that stands still",
+        "known_versions.py",
+        "await asyncio.wait((asked,), timeout=within_seconds)",
+        "await asyncio.wait((asked,))",
+        f"{_UNCHANGED}::TestDevicesOfOneUser::test_are_led_back_by_no_redis_that_stood_still",
+    ),
+    Guard(
+        "each look of the staff is written down",
+        "usecases/look_at_profile.py",
+        "    await audit(",
+        "    audit(",
+        "tests/integration/profile/test_staff.py::TestALookOfTheStaff::test_is_not_shown_when_it_cannot_be_written_down",
+        below=_PROFILE,
+    ),
+    Guard(
+        "other services see no column that is not theirs",
+        "storage/tables.py",
+        "Context.SERVICE: Grants(select=SHOWN_TO_SERVICES)",
+        "Context.SERVICE: READ",
+        "tests/integration/profile/test_batch.py::TestTheRoleOfServices::test_sees_no_column_that_is_not_theirs",
         below=_PROFILE,
     ),
 )
