@@ -4,14 +4,14 @@ import asyncio
 import fcntl
 import shutil
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 
-from common.blobs import StorageSettings
+from common.blobs import Blobs, StorageSettings
 from quartet_cli.stack.description import CHECKOUT, HOST
 from quartet_cli.stack.files import Owner, make_folder
 from quartet_cli.stack.jars import JarSet
@@ -24,6 +24,9 @@ S3PROXY = JarSet("s3proxy", Path(__file__).parent / "s3proxy")
 BUCKET = "quartet-test"
 ACCESS_KEY = "quartet"
 SECRET_KEY = "hunter2-hunter2-hunter2"
+OpenBlobs = Callable[[StorageSettings], Blobs]
+PATIENT = {"timeout_seconds": 10}
+"""Longer than a loaded machine takes; tests that wait for a time-out ask for a short one."""
 JVM = ("-Xms32m", "-Xmx128m", "-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 SETTINGS = """\
 s3proxy.endpoint=http://127.0.0.1:{port}

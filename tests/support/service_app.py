@@ -1,9 +1,10 @@
 """The api of any service but auth in the test's own process, over this worker's database."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from datetime import timedelta
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -21,11 +22,13 @@ from common.known_versions import KnownVersions
 from common.postgres.engine import Database
 from common.settings import ApiSettings
 from common.settings_errors import load
+from profile_service.settings import ProfileApiSettings
 from tests.support.installation import Installation
 from tests.support.repository import SERVICE_PACKAGES
 from tests.support.tokens import KEY, Keys, claims, token
 
 UNLIMITED = "1000000/1"
+SETTINGS: dict[str, type[ApiSettings]] = {"profile": ProfileApiSettings}
 
 
 def api_of(service: str) -> Api[Any]:
@@ -40,7 +43,7 @@ async def service_app(
     with pytest.MonkeyPatch.context() as patch:
         for name, value in installation.environment(service, "api").items():
             patch.setenv(name, value)
-        settings = load(ApiSettings)
+        settings = load(SETTINGS.get(service, ApiSettings))
     api = api_of(service)
     app = public_app(api, settings, HealthView(service=service, version="0", ready=Checks(())))
     limits = RateLimits(
@@ -57,8 +60,12 @@ async def service_app(
     app.state.cursors = Cursors.from_settings((), spare=bytes(32))
     app.state.access_tokens = access_tokens(api, settings, database, keys=Keys(KEY), revoked=set())
     app.state.issuer = settings.token.issuer
+    used = (
+        nullcontext() if api.resources is None else api.resources(SimpleNamespace(ready=Checks(())), settings)
+    )
     try:
-        yield app
+        async with used as app.state.resources:
+            yield app
     finally:
         await known.close()
         await limits.close()

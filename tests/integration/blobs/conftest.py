@@ -1,14 +1,10 @@
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
 import pytest
 
 from common.blobs import Blobs, StorageSettings, open_blobs
-from tests.support.own_s3 import OwnS3, own_s3
-
-OpenBlobs = Callable[[StorageSettings], Blobs]
-PATIENT = {"timeout_seconds": 10}
-"""Longer than a loaded machine takes; tests that wait for a time-out ask for a short one."""
+from tests.support.own_s3 import PATIENT, OpenBlobs, OwnS3, own_s3
 
 
 @pytest.fixture(scope="package")

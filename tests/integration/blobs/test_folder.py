@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from common.blobs import Blobs, StorageSettings
 from common.errors import QuartetError
-from tests.integration.blobs.conftest import OpenBlobs
+from tests.support.own_s3 import OpenBlobs
 from tests.support.waiting import eventually
 
 WRITER = """

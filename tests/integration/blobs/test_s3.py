@@ -8,8 +8,8 @@ from common.blobs import Blobs
 from common.errors import Kind, QuartetError
 from common.health.checks import Severity
 from common.health.storage import storage_check
-from tests.integration.blobs.conftest import PATIENT, OpenBlobs
-from tests.support.own_s3 import ACCESS_KEY, SECRET_KEY, OwnS3
+from tests.support.own_s3 import ACCESS_KEY, PATIENT, SECRET_KEY, OpenBlobs, OwnS3
+from tests.support.waiting import eventually
 
 WRONG = [
     ({"secret_key": "not-the-key"}, "STORAGE_SECRET_KEY does not belong to STORAGE_ACCESS_KEY"),
@@ -102,8 +102,9 @@ class TestStorageThatIsAway:
     async def test_is_let_go_of_by_a_caller_who_leaves(self, s3: OwnS3, opened: OpenBlobs):
         blobs = opened(s3.settings(timeout_seconds=1))
         s3.line.hold()
+        calls = s3.line.calls
         asking = asyncio.create_task(blobs.get("a"))
-        await asyncio.sleep(0)
+        await eventually(lambda: s3.line.calls > calls)
         asking.cancel()
 
         with pytest.raises(asyncio.CancelledError):

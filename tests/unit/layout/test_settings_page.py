@@ -7,6 +7,7 @@ from pydantic_settings import BaseSettings
 
 from auth_service.settings import AuthApiSettings, AuthWorkerSettings
 from common.settings import ApiSettings, MigrationSettings, WorkerSettings
+from profile_service.settings import ProfileApiSettings, ProfileWorkerSettings
 from tests.support.repository import ROOT
 
 
@@ -19,7 +20,11 @@ def variables(settings: type[BaseSettings]) -> Iterator[str]:
             yield name.upper()
 
 
-CLASSES = (ApiSettings, AuthApiSettings, AuthWorkerSettings, MigrationSettings, WorkerSettings)
+CLASSES = (
+    *(ApiSettings, AuthApiSettings, ProfileApiSettings),
+    *(WorkerSettings, AuthWorkerSettings, ProfileWorkerSettings),
+    MigrationSettings,
+)
 PAGE = (ROOT / "docs" / "settings.md").read_text()
 
 

@@ -148,6 +148,7 @@ class Stack:
             | self._listeners(service, process)
             | (self._kafka(service, worker) if process == "worker" else self._tokens())
             | (self._keys() if service == "auth" else {})
+            | (self._storage(worker) if service == "profile" else {})
             | (self._mail() if (service, process) == ("auth", "worker") else {})
         )
 
@@ -209,6 +210,9 @@ class Stack:
     def _keys(self) -> dict[str, str]:
         encryption = {ENCRYPTION_KEY: self.passwords["encryption_key"]}
         return {"KEYS_ENCRYPTION": json.dumps(encryption), "KEYS_ACTIVE": ENCRYPTION_KEY}
+
+    def _storage(self, worker: str) -> dict[str, str]:
+        return {"STORAGE_FOLDER": str(self.folder("files") / (worker or "all"))}
 
     def _mail(self) -> dict[str, str]:
         return {

@@ -1,4 +1,4 @@
-"""Files by name, in a folder or in object storage; what is known of them stands in a database (ADR 0025)."""
+"""Files by name, in a folder or in object storage; what is known of them stands in a database (ADR 0028)."""
 
 from common.blobs.opening import open_blobs
 from common.blobs.settings import StorageSettings

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.errors import Fault, Kind, QuartetError
 from common.http.answers import RefusalError, send_problem
+from common.http.body_limits import BodyLimits
 from common.http.compression import compressing, takes_gzip
 from common.http.head import answer_head
 from common.http.validation import invalid, malformed
@@ -30,7 +31,7 @@ class BodyMiddleware:
 
     def __init__(self, app: ASGIApp, *, limit_bytes: int) -> None:
         self._app = app
-        self._limit = limit_bytes
+        self._limits = BodyLimits(limit_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -52,38 +53,39 @@ class BodyMiddleware:
             raise invalid(Fault("?", "text.unreadable", "The query holds a character that cannot be stored."))
         if "\x00" in scope["path"]:
             raise QuartetError("route.not_found", "There is no such path.", kind=Kind.NOT_FOUND)
-        if about.length > self._limit:
-            raise _too_large(self._limit)
+        limit = self._limits.of(scope)
+        if about.length > limit:
+            raise _too_large(limit)
         if about.length == 0 and not about.chunked:
             return receive
         if about.encoded:
             raise _encoded()
         if not about.json_expected:
-            return self._counted(receive)
-        body = await self._whole(receive)
+            return self._counted(receive, limit)
+        body = await self._whole(receive, limit)
         check_json(body)
         return _replayed(body, receive)
 
-    async def _whole(self, receive: Receive) -> bytes:
+    async def _whole(self, receive: Receive, limit: int) -> bytes:
         body = bytearray()
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise malformed("body.incomplete", "The body ended before it was complete.")
             body += message.get("body", b"")
-            if len(body) > self._limit:
-                raise _too_large(self._limit)
+            if len(body) > limit:
+                raise _too_large(limit)
             if not message.get("more_body", False):
                 return bytes(body)
 
-    def _counted(self, receive: Receive) -> Receive:
+    def _counted(self, receive: Receive, limit: int) -> Receive:
         seen = 0
 
         async def counted() -> Message:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self._limit:
+            if seen > limit:
                 # The framework passes its own exception on; any other while reading becomes a 400.
                 raise HTTPException(status_code=413)
             return message

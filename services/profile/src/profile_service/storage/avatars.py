@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from common.postgres.engine import Transaction
 
 _READ: Final = "SELECT blob, version FROM avatars"
-# The row outlives its picture: the version of the next one is a new one, and no cache takes it for an old one.
+# The row outlives its picture: the next one has a version that no cache has seen.
 _WRITE: Final = sa.text("""
     INSERT INTO avatars AS present (user_id, blob, updated_at) VALUES (:user_id, :blob, :now)
     ON CONFLICT (user_id) DO UPDATE SET

@@ -33,5 +33,7 @@ CONSTRAINTS = Constraints(
         **_OF_CHOICES,
         "public_profiles_user_id_fkey": "written after its profile, in the same transaction",
         "preferences_user_id_fkey": "written after the profile, in the same transaction",
+        "avatars_user_id_fkey": "written after the profile, in the same transaction",
+        "avatars_blob_check": "names of pictures are made here",
     },
 )

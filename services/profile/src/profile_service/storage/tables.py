@@ -3,6 +3,7 @@ import sqlalchemy as sa
 from common.postgres.common_tables import new_metadata, text, timestamp, uuid
 from common.postgres.context import Context
 from common.postgres.tables import ALL, READ, Grants, Schema, TableAccess
+from profile_service.domain.avatars import BLOB_CHECK
 from profile_service.domain.fields import CONTACT_CHECK, FIELDS, FOR_SERVICES, PUBLIC
 from profile_service.domain.preferences import CHOICES, SWITCHES, check
 
@@ -57,6 +58,17 @@ sa.Table(
     sa.ForeignKeyConstraint(["user_id"], ["profiles.user_id"], ondelete="cascade"),
 )
 
+sa.Table(
+    "avatars",
+    metadata,
+    uuid("user_id", primary_key=True),
+    text("blob", nullable=True),
+    _version(),
+    timestamp("updated_at"),
+    sa.CheckConstraint(BLOB_CHECK, name="blob"),
+    sa.ForeignKeyConstraint(["user_id"], ["profiles.user_id"], ondelete="cascade"),
+)
+
 _OWN_ROW = "user_id = (select profile.app_uid())"
 _WRITTEN = tuple(field.column for field in FIELDS)
 _COPIED = ("timezone", "language", "account_version")
@@ -66,6 +78,7 @@ SHOWN_TO_SERVICES = (
 )
 _PUBLISHED = (*(field.column for field in PUBLIC), "updated_at")
 _CHOSEN = (*CHOICES, *SWITCHES, "updated_at")
+_POINTED_TO = ("blob", "updated_at")
 
 SCHEMA = Schema(
     "profile",
@@ -93,9 +106,14 @@ SCHEMA = Schema(
             "user",
             user=Grants(select=ALL, insert=("user_id", *_CHOSEN), update=(*_CHOSEN, "version")),
         ),
+        TableAccess(
+            "avatars",
+            "user",
+            user=Grants(select=ALL, insert=("user_id", *_POINTED_TO), update=(*_POINTED_TO, "version")),
+        ),
     ),
     metadata=metadata,
 )
 
-HEAD = "profile_0004"
+HEAD = "profile_0005"
 """The oldest revision that this code works with; readiness compares it with the database's."""

@@ -1,0 +1,34 @@
+from uuid import UUID
+
+import structlog
+
+from common.blobs import Blobs
+from common.postgres.engine import Database
+from profile_service.domain.avatars import no_avatar
+from profile_service.storage.avatars import Avatar, read_avatar
+
+_log = structlog.get_logger("avatars")
+
+
+async def shown_avatar(database: Database, *, user_id: UUID) -> Avatar:
+    async with database.read_transaction(as_user=user_id) as connection:
+        found = await read_avatar(connection, user_id=user_id)
+    if found.blob is None:
+        raise no_avatar()
+    return found
+
+
+async def picture_of(
+    database: Database, blobs: Blobs, shown: Avatar, *, user_id: UUID
+) -> tuple[Avatar, bytes]:
+    """No connection is held while the storage is asked, so the picture may have been replaced meanwhile."""
+    while True:
+        content = None if shown.blob is None else await blobs.get(shown.blob)
+        if content is not None:
+            return shown, content
+        present = await shown_avatar(database, user_id=user_id)
+        if present == shown:
+            # of a storage that was put back to an older state: the next upload mends it
+            _log.error("avatar.lost", blob=shown.blob)
+            raise no_avatar()
+        shown = present
