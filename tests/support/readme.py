@@ -7,16 +7,17 @@ from types import ModuleType
 from typing import Any
 
 _HEADING = re.compile(r"^## (?P<heading>.+)$", re.MULTILINE)
-_BLOCK = re.compile(r"^```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = "^```{language}\n(?P<code>.*?)^```$"
 
 
-def blocks(page: Path) -> dict[str, list[str]]:
+def blocks(page: Path, language: str = "python") -> dict[str, list[str]]:
+    pattern = re.compile(_BLOCK.format(language=language), re.MULTILINE | re.DOTALL)
     _, *parts = _HEADING.split(page.read_text())
     found = dict(zip(parts[::2], parts[1::2], strict=True))
     return {
-        heading: [block["code"] for block in _BLOCK.finditer(text)]
+        heading: [block["code"] for block in pattern.finditer(text)]
         for heading, text in found.items()
-        if _BLOCK.search(text)
+        if pattern.search(text)
     }
 
 

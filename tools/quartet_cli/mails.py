@@ -67,8 +67,8 @@ def _body(message: EmailMessage, kind: str) -> str:
         return ""
 
 
-def link_token(folder: Path, *, to: str) -> str | None:
-    """What the newest link to this address carries; None as long as there is none."""
-    links = (link for mail in received(folder, to=to) for link in mail.links)
-    newest = next(links, None)
-    return None if newest is None else parse_qs(urlsplit(newest).query).get("token", [None])[0]
+def link_token(folder: Path, *, to: str | None, kind: str = "") -> str | None:
+    """What the newest link to this address carries, of this kind if one is named; None without any."""
+    links = (urlsplit(link) for mail in received(folder, to=to) for link in mail.links)
+    newest = next((link for link in links if link.path.endswith(kind)), None)
+    return None if newest is None else parse_qs(newest.query).get("token", [None])[0]

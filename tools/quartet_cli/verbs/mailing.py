@@ -1,21 +1,36 @@
 """mail: what the local stack would have sent."""
 
+import sys
+import time
 from dataclasses import asdict
 from itertools import islice
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Final
 
 import typer
 
-from quartet_cli.mails import Received, received
+from quartet_cli.mails import Received, link_token, received
 from quartet_cli.verbs.lifecycle import chosen
 from quartet_cli.verbs.operating import AsJson, print_json
 
 To = Annotated[str | None, typer.Option(help="To this address.")]
 Number = Annotated[int, typer.Option("-n", min=1, help="At most so many.")]
+TokenOf = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KIND",
+        help="Only the token of the newest link to verify-email, reset-password or confirm-email, as soon as "
+        "there is one.",
+    ),
+]
+PATIENCE_SECONDS: Final = 30.0
 
 
-def mail(to: To = None, number: Number = 5, as_json: AsJson = False) -> None:
+def mail(to: To = None, number: Number = 5, token_of: TokenOf = None, as_json: AsJson = False) -> None:
     """Read the mails of this stack, the newest first; none of them left the machine."""
+    if token_of is not None:
+        print(_token(chosen().folder("mail"), to=to, kind=token_of))
+        return
     found = list(islice(received(chosen().folder("mail"), to=to), number))
     if as_json:
         print_json([asdict(one) for one in found])
@@ -23,6 +38,17 @@ def mail(to: To = None, number: Number = 5, as_json: AsJson = False) -> None:
         print("\n\n".join(map(_shown, found)))
     else:
         print("There is no mail.")
+
+
+def _token(folder: Path, *, to: str | None, kind: str) -> str:
+    """A mail leaves moments after the request that asked for it."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while (token := link_token(folder, to=to, kind=kind)) is None:
+        if time.monotonic() > until:
+            print("There is no such mail.", file=sys.stderr)
+            raise typer.Exit(1)
+        time.sleep(0.1)
+    return token
 
 
 def _shown(mail: Received) -> str:
