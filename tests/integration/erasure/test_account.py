@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from auth_service.domain.mail import Sender
 from auth_service.domain.passwords import HashingCost, Passwords
+from auth_service.housekeeping import OLDEST_ERASURE, look_at_erasures
 from auth_service.storage.dead_rows import dead_rows
 from auth_service.usecases.address_mail import Links
 from auth_service.usecases.erase_account import EraseRefusal, erase_account
@@ -336,6 +337,46 @@ class TestTheReceipt:
         changed = receipt[:10] + ("A" if receipt[10] != "A" else "B") + receipt[11:]
 
         assert (await stranger.get("/me/erasure", params={"receipt": changed})).status_code == 404
+
+
+class TestAServiceThatDoesNotConfirm:
+    @pytest.fixture
+    def housekeeping(self, databases):
+        """One turn of what auth's worker does about erasures, so many hours from now."""
+
+        async def turn(hours: float) -> None:
+            async with databases("auth", "worker").transaction(as_user=Context.SYSTEM) as tx:
+                await look_at_erasures(tx, utc_now() + timedelta(hours=hours))
+
+        return turn
+
+    async def test_is_told_again_every_six_hours_until_it_has(
+        self, client, ada, auth, superuser, housekeeping
+    ):
+        await client.post("/me/erasure", json={"password": PASSWORD})
+        told = [len(await erased_events(superuser))]
+
+        for hours in (1, 7, 8, 14):
+            await housekeeping(hours)
+            told.append(len(await erased_events(superuser)))
+        await auth.apply(*(erasure_confirmed(one, ada) for one in CONFIRMATIONS))
+        await housekeeping(30)
+        told.append(len(await erased_events(superuser)))
+
+        assert told == [1, 1, 2, 2, 3, 3]
+        first, *others = await erased_events(superuser)
+        assert others == [first] * 2
+
+    async def test_is_seen_by_the_age_of_the_oldest_erasure(self, client, ada, auth, housekeeping):
+        await client.post("/me/erasure", json={"password": PASSWORD})
+
+        await housekeeping(2)
+        waiting = OLDEST_ERASURE.collect()[0].samples[0].value
+        await auth.apply(*(erasure_confirmed(one, ada) for one in CONFIRMATIONS))
+        await housekeeping(2)
+
+        assert waiting == pytest.approx(7200, abs=120)
+        assert OLDEST_ERASURE.collect()[0].samples[0].value == 0
 
 
 class TestAConfirmation:

@@ -15,7 +15,9 @@ def upgrade() -> None:
     op.execute("""
         create table erasures (
             user_id uuid not null,
+            version integer not null,
             asked_at timestamptz not null,
+            told_at timestamptz not null,
             confirmed jsonb not null default '{}',
             closed_at timestamptz,
             constraint erasures_pkey primary key (user_id)

@@ -83,7 +83,10 @@ OWN: Final = (
     _and_deletes("idempotency_keys"),
     TableAccess("erased_users", "user", user=Grants(select=ALL, insert=("user_id",)), outlives_users=True),
     TableAccess(
-        "erasures", "user", user=Grants(select=ALL, insert=("user_id", "asked_at")), outlives_users=True
+        "erasures",
+        "user",
+        user=Grants(select=ALL, insert=("user_id", "version", "asked_at", "told_at")),
+        outlives_users=True,
     ),
     TableAccess("farewells", "user", user=Grants(select=ALL, insert=ALL, delete=True)),
     TableAccess(

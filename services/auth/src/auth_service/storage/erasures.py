@@ -7,6 +7,7 @@ import asyncpg
 import sqlalchemy as sa
 
 from auth_service.storage.mail_recipients import MailRecipient
+from common.contracts.auth import UserErased
 from common.postgres.engine import Transaction
 
 _CONFIRM = sa.text("""
@@ -30,10 +31,15 @@ class Erasure:
     closed_at: datetime | None
 
 
-async def begin_erasure(tx: Transaction, recipient: MailRecipient, *, user_id: UUID, now: datetime) -> None:
+async def begin_erasure(
+    tx: Transaction, recipient: MailRecipient, *, user_id: UUID, version: int, now: datetime
+) -> None:
     await tx.execute(
-        sa.text("INSERT INTO erasures (user_id, asked_at) VALUES (:user_id, :now)"),
-        {"user_id": user_id, "now": now},
+        sa.text("""
+            INSERT INTO erasures (user_id, version, asked_at, told_at)
+            VALUES (:user_id, :version, :now, :now)
+        """),
+        {"user_id": user_id, "version": version, "now": now},
     )
     await tx.execute(
         sa.text("""
@@ -79,6 +85,26 @@ async def confirm(
             "now": now,
         },
     )
+
+
+async def tell_again(tx: Transaction, *, told_before: datetime, now: datetime) -> Sequence[UserErased]:
+    """As system: the erasures that are open and of which nobody was told for so long; a few at a time."""
+    told = await tx.execute(
+        sa.text("""
+            UPDATE erasures SET told_at = :now WHERE user_id IN (
+                SELECT user_id FROM erasures WHERE closed_at IS NULL AND told_at < :told_before
+                ORDER BY told_at LIMIT 100 FOR UPDATE SKIP LOCKED)
+            RETURNING user_id, version, asked_at AS erased_at
+        """),
+        {"told_before": told_before, "now": now},
+    )
+    return [UserErased(**row) for row in told.mappings()]
+
+
+async def oldest_open(tx: Transaction) -> datetime | None:
+    """As system: when the erasure was asked for that has waited for longest."""
+    found = await tx.execute(sa.text("SELECT min(asked_at) FROM erasures WHERE closed_at IS NULL"))
+    return found.scalar_one()
 
 
 async def read_farewell(tx: Transaction, *, user_id: UUID) -> MailRecipient | None:

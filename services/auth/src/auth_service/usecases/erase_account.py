@@ -58,10 +58,10 @@ async def erase_account(
         await end_sessions(tx, user_id=user_id, reason="erased", now=now, new_id=new_id)
         await remember_erased(tx, [user_id])
         await sweep(tx, SCHEMA, [user_id])
-        await begin_erasure(tx, recipient, user_id=user_id, now=now)
+        erased = UserErased(user_id=user_id, version=state.version + 1, erased_at=now)
+        await begin_erasure(tx, recipient, user_id=user_id, version=erased.version, now=now)
         await request_mail(tx, Mail.ACCOUNT_ERASED, user_id=user_id, about=user_id)
         await audit(tx, entry_id=new_id(), action="account.erased", user_id=user_id, data={})
-        erased = UserErased(user_id=user_id, version=state.version + 1, erased_at=now)
         await record(tx, Event(id=new_id(), key=str(user_id), user_id=user_id, time=now, data=erased))
         return None
 
