@@ -159,7 +159,9 @@ def _watch(
         with contextlib.suppress(subprocess.TimeoutExpired):
             return process.wait(LOOK_SECONDS)
         while not lines.empty():
-            progress.change(step.name, short(lines.get()))
+            line = lines.get()
+            if line:
+                progress.change(step.name, short(line))
         if not progress.is_live and time.monotonic() - told > HEARTBEAT_SECONDS:
             told = time.monotonic()
             progress.say(f"{step.name} {progress.under_way(step.name)}")
