@@ -5,6 +5,7 @@ from tests.guards.auth import AUTH
 from tests.guards.callers import CALLERS
 from tests.guards.connecting import CONNECTING
 from tests.guards.erasing import ERASING
+from tests.guards.files import FILES
 from tests.guards.guard import Guard
 from tests.guards.health import HEALTH, TELEMETRY
 from tests.guards.locking import LOCKING
@@ -293,5 +294,6 @@ GUARDS = (
     *MAILING,
     *SESSIONS,
     *PROFILES,
+    *FILES,
     *ERASING,
 )

@@ -178,20 +178,37 @@ class TestAnother:
         assert (await client.get("/me/avatar")).headers["ETag"] == '"v4"'
         assert len(await resources.blobs.names("avatars/")) == 1
 
-    async def test_that_comes_while_the_first_is_read_is_shown(self, client, resources, worker):
+    async def test_that_comes_while_the_first_is_read_is_shown(self, client, resources, worker, monkeypatch):
         await put(client)
         get = resources.blobs.get
 
         async def late(name: str) -> bytes | None:
-            resources.blobs.get = get  # type: ignore[method-assign]  # between the row and its file
+            monkeypatch.setattr(resources.blobs, "get", get)
             await put(client, BLUE_PICTURE)
             await worker.does_what_is_due()
             return await get(name)
 
-        resources.blobs.get = late  # type: ignore[method-assign]  # between the row and its file
+        monkeypatch.setattr(resources.blobs, "get", late)
         answer = await client.get("/me/avatar")
 
         assert (answer.headers["ETag"], about(color_of(answer), BLUE)) == ('"v2"', True)
+
+    async def test_of_the_older_picture_is_safe_from_whoever_removes_its_first_file(
+        self, client, resources, worker, monkeypatch
+    ):
+        await put(client)
+        await put(client, BLUE_PICTURE)
+        delete = resources.blobs.delete
+
+        async def late(name: str) -> None:
+            monkeypatch.setattr(resources.blobs, "delete", delete)
+            await put(client)
+            await delete(name)
+
+        monkeypatch.setattr(resources.blobs, "delete", late)
+        await worker.does_what_is_due()
+
+        assert about(color_of(await client.get("/me/avatar")), RED)
 
     async def test_that_was_removed_before_has_a_version_that_no_cache_knows(self, client):
         await put(client)
@@ -265,6 +282,7 @@ class TestBrokenOff:
             async with profile_app.worker.transaction(as_user=Context.SYSTEM) as tx:
                 await remember_erased(tx, [user])
                 await ask_to_erase_avatars(tx, [user], now=utc_now())
+            await worker.does_what_is_due()
             await whole(name, content)
 
         await put(client)

@@ -118,6 +118,12 @@ class TestWhatComesAlong:
         assert not drawn(content, kind).getexif()
         assert b"EXIF" not in made
 
+    def test_of_colors_is_left_out(self):
+        content = saved(halves(), icc_profile=b"a profile of colors, with the name of its owner")
+
+        assert b"its owner" in content
+        assert b"its owner" not in avatar_of(content, media_type="image/jpeg")
+
     def test_of_words_is_left_out(self):
         said = PngImagePlugin.PngInfo()
         said.add_text("Comment", "where I live")
