@@ -16,6 +16,7 @@ from auth_service.housekeeping import OLDEST_ERASURE, look_at_erasures
 from auth_service.storage.dead_rows import dead_rows
 from auth_service.usecases.address_mail import Links
 from auth_service.usecases.erase_account import EraseRefusal, erase_account
+from auth_service.usecases.own_password import Claim
 from auth_service.usecases.send_mail import MailOffice
 from auth_service.usecases.write_mail import Letters
 from common.clock import utc_now
@@ -23,7 +24,7 @@ from common.contracts.erasure import CalendarErased, ChatErased, ProfileErased
 from common.ids import new_id
 from common.jobs import Runner
 from common.postgres.context import Context
-from tests.support.accounts import add_user
+from tests.support.accounts import DEVICE, add_user
 from tests.support.erasing import Applying, add_rows, kept_of_users, rows_naming, tables_of_users
 from tests.support.factories import erasure_confirmed
 from tests.support.waiting import eventually
@@ -188,9 +189,10 @@ class TestErasing:
         assert "account.erasure_refused" in {row["action"] for row in actions}
 
     async def test_by_a_password_that_was_changed_meanwhile_changes_nothing(self, auth_app, ada, superuser):
-        told = {"user_id": ada, "password": PASSWORD, "now": utc_now(), "new_id": new_id}
+        told = {"user_id": ada, "now": utc_now(), "new_id": new_id}
+        with_what = auth_app.database, SlowHashing(superuser), auth_app.resources.macs
 
-        refusal = await erase_account(auth_app.database, SlowHashing(superuser), **told)
+        refusal = await erase_account(*with_what, claim=Claim(ada, None, PASSWORD, DEVICE), **told)
 
         assert refusal is EraseRefusal.WRONG
         assert await superuser.fetchval("select count(*) from auth.users") == 1

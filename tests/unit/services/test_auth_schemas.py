@@ -1,7 +1,9 @@
 import pytest
+import sqlalchemy as sa
 from pydantic import ValidationError
 
-from auth_service.api.schemas import RegisterRequest
+from auth_service.api.schemas import LANGUAGE, RegisterRequest
+from auth_service.storage.tables import metadata
 
 FINE = {"email": "ada@example.org", "password": "correct horse battery"}
 
@@ -24,6 +26,25 @@ class TestRegisterRequest:
     @pytest.mark.parametrize("text", ["a\x00b is long enough", "a\ud800b is long enough"])
     def test_refuses_text_that_cannot_be_stored(self, field: str, text: str):
         assert faults(**{field: text})[field] in {"text.unreadable", "string_unicode"}
+
+    @pytest.mark.parametrize("language", ["en", "gsw", "pt-BR", "zh-Hant", "zh-Hant-TW", "es-419"])
+    def test_takes_languages_as_bcp_47_spells_them(self, language: str):
+        assert RegisterRequest.model_validate(FINE | {"language": language}).language == language
+
+    @pytest.mark.parametrize(
+        "language", ["", "e", "english", "EN", "en-", "en-gb", "en_GB", "en-GB\n", "de-DE-x"]
+    )
+    def test_takes_no_others(self, language: str):
+        assert faults(language=language) == {"language": "string_pattern_mismatch"}
+
+    def test_takes_the_languages_that_the_database_takes(self):
+        checks = {
+            str(check.name): str(check.sqltext)
+            for check in metadata.tables["users"].constraints
+            if isinstance(check, sa.CheckConstraint)
+        }
+
+        assert checks["users_language_check"] == f"language ~ '{LANGUAGE}'"
 
     @pytest.mark.parametrize("field", ["role", "is_active", "verified_at", "id"])
     def test_lets_nobody_promote_themselves(self, field: str):

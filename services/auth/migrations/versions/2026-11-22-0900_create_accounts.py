@@ -34,6 +34,8 @@ def upgrade() -> None:
                 email_norm = lower(email_norm) and char_length(email_norm) between 5 and 320
                 and email_norm ~ '^[^@[:space:]]+@[^@[:space:]]+$'),
             constraint users_full_name_check check (char_length(full_name) between 2 and 200),
+            constraint users_language_check check (
+                language ~ '^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$'),
             constraint users_role_check check (role in ('user', 'staff', 'admin')),
             constraint users_version_check check (version >= 1)
         );

@@ -5,6 +5,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from auth_service.api.limits import ERASE, ERASURE_STATE
+from auth_service.api.own_passwords import OwnPassword
 from auth_service.api.resources import Resources, UseResources
 from auth_service.api.schemas import OldPassword
 from auth_service.api.users import CurrentUser
@@ -60,15 +61,15 @@ Receipt = Annotated[
     summary="Erase the account and everything that is kept of its user",
     dependencies=[per_user(ERASE)],
 )
-@raises(Kind.FORBIDDEN, "password.wrong")
 @raises(Kind.UNAUTHENTICATED, "account.gone")
-@raises(Kind.UNAVAILABLE, "auth.busy")
 @gives(Fresh.problems)
 async def post_erasure(
+    *,
     request: Request,
     response: Response,
     user: CurrentUser,
     resources: UseResources,
+    own_password: OwnPassword,
     body: EraseRequest | None = None,
 ) -> ErasureAnswer:
     """For good: nobody can bring anything back. The address may be registered again, as another account."""
@@ -78,8 +79,9 @@ async def post_erasure(
     refusal = await erase_account(
         resources.database,
         resources.hashing,
+        resources.macs,
         user_id=user.user_id,
-        password=password,
+        claim=None if password is None else own_password(password),
         now=resources.clock(),
         new_id=resources.new_id,
     )

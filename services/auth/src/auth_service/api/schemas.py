@@ -12,6 +12,8 @@ from auth_service.domain.passwords import FEWEST_CHARACTERS, MOST_CHARACTERS
 from auth_service.usecases.register import Registration
 
 TIMEZONES = frozenset(zoneinfo.available_timezones())
+LANGUAGE = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$"
+"""Of BCP 47 a language, a script and a region, spelt as they are registered: `en`, `zh-Hant-TW`, `es-419`."""
 
 
 def _address(text: str) -> str:
@@ -87,7 +89,7 @@ LinkToken = Annotated[
 ]
 FullName = Annotated[str, Field(min_length=2, max_length=200, examples=["Ada Lovelace"]), _storable]
 TimeZone = Annotated[str, Field(examples=["Europe/London"]), AfterValidator(_timezone)]
-Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$", examples=["en"])]
+Language = Annotated[str, Field(pattern=LANGUAGE, examples=["en"])]
 DeviceLabel = Annotated[str, Field(min_length=1, max_length=100, examples=["Kitchen tablet"]), _storable]
 
 

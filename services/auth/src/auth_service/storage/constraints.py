@@ -25,6 +25,12 @@ CONSTRAINTS = Constraints(
             pointer="/full_name",
             kind=Kind.INVALID,
         ),
+        "users_language_check": Constraint(
+            "language.invalid",
+            "This is not a language as BCP 47 spells it.",
+            pointer="/language",
+            kind=Kind.INVALID,
+        ),
         "authentication_sessions_label_check": Constraint(
             "device_label.length",
             "A device's name has between 1 and 100 characters.",

@@ -43,6 +43,7 @@ sa.Table(
         name="email_norm",
     ),
     sa.CheckConstraint("char_length(full_name) BETWEEN 2 AND 200", name="full_name"),
+    sa.CheckConstraint("language ~ '^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$'", name="language"),
     sa.CheckConstraint("role in ('user', 'staff', 'admin')", name="role"),
     sa.CheckConstraint("version >= 1", name="version"),
     sa.Index("users_is_active_is_verified_idx", "is_active", "is_verified"),

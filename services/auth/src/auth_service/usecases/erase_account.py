@@ -2,12 +2,14 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from auth_service.domain.macs import Macs
 from auth_service.storage.erasures import begin_erasure
 from auth_service.storage.mail_recipients import read_recipient
 from auth_service.storage.tables import SCHEMA
-from auth_service.storage.users import lock_user, read_password_hash
+from auth_service.storage.users import lock_user
 from auth_service.usecases.end_sessions import end_sessions
 from auth_service.usecases.hashing import Hashing
+from auth_service.usecases.own_password import Claim, is_proven, look_at_password
 from auth_service.usecases.request_mail import Mail, request_mail
 from common.audit import audit
 from common.contracts.auth import UserErased
@@ -28,23 +30,19 @@ class EraseRefusal(StrEnum):
 async def erase_account(
     database: Database,
     hashing: Hashing,
+    macs: Macs,
     *,
     user_id: UUID,
-    password: str | None,
+    claim: Claim | None,
     now: datetime,
     new_id: NewId,
 ) -> EraseRefusal | None:
-    """Without a password the caller has proved in another way who they are, a moment ago.
+    """Without a claim the caller has proved in another way who they are, a moment ago.
 
     All that auth holds goes in one transaction, the address with it; the others hear of it by the event.
     """
-    stored: str | None = None
-    if password is not None:
-        async with database.transaction(as_user=user_id) as tx:
-            stored = await read_password_hash(tx, user_id=user_id)
-        if not await hashing.matches(password, stored):
-            async with database.transaction(as_user=user_id) as tx:
-                return await _refused(tx, user_id=user_id, new_id=new_id)
+    looked = None if claim is None else await look_at_password(database, hashing, macs, claim, now=now)
+    refused = "account.erasure_refused"
 
     async def use_case(tx: Transaction) -> EraseRefusal | None:
         await lock_users(tx, [user_id])
@@ -52,9 +50,10 @@ async def erase_account(
         recipient = await read_recipient(tx, user_id=user_id)
         if state is None or recipient is None:
             return EraseRefusal.GONE
-        # whoever has set another password in between has taken the account back from this one
-        if password is not None and await read_password_hash(tx, user_id=user_id) != stored:
-            return await _refused(tx, user_id=user_id, new_id=new_id)
+        if looked is not None and not await is_proven(
+            tx, database.service, looked, refused=refused, now=now, new_id=new_id
+        ):
+            return EraseRefusal.WRONG
         await end_sessions(tx, user_id=user_id, reason="erased", now=now, new_id=new_id)
         await remember_erased(tx, [user_id])
         await sweep(tx, SCHEMA, [user_id])
@@ -66,8 +65,3 @@ async def erase_account(
         return None
 
     return await database.in_transaction(user_id, use_case)
-
-
-async def _refused(tx: Transaction, *, user_id: UUID, new_id: NewId) -> EraseRefusal:
-    await audit(tx, entry_id=new_id(), action="account.erasure_refused", user_id=user_id, data={})
-    return EraseRefusal.WRONG
