@@ -39,7 +39,7 @@ def documents(text: str) -> Iterator[dict[str, Any]]:
         rest = rest[end:].lstrip()
 
 
-class TestProfiles:
+class TestSigningIn:
     async def test_goes_as_printed_from_the_registration_to_another_password(self, gateway):
         SECRETS.update(("correct horse battery", "another horse battery"))
 
