@@ -50,3 +50,14 @@ class TestSigningIn:
         assert [session["current"] for session in sessions["items"]] == [True]
         assert renamed["label"] == "Kitchen tablet"
         assert again["session_id"] != renamed["id"]
+
+
+class TestProfiles:
+    async def test_are_written_as_printed(self, gateway):
+        told = list(documents(await output_of("Profiles")))
+
+        assert told[0] == {"status": "check_your_mail"}
+        assert [document["status"] for document in told if "code" in document] == [422, 412]
+        assert {fault["pointer"] for fault in told[1]["errors"]} == {"/date_of_birth", "/website"}
+        assert (told[2]["date_of_birth"], told[2]["phone_number"]) == ("1985-12-10", "+442079460018")
+        assert told[-1]["display_name"] == "Ada L."
