@@ -35,13 +35,13 @@ class TestOneTrip:
         rows = await in_one_trip(
             database,
             """SELECT $1::uuid, $2::timestamptz, $3::bigint, $4::integer, $5::text, null::text, true, false,
-                array[$5::text, ''], '{}'::text[]""",
-            *(user_id, now, -(2**62), 7, "it's; DROP TABLE \\ ☃"),
+                array[$5::text, ''], '{}'::text[], $6::bytea[] = array['\\x00ff'::bytea, ''::bytea]""",
+            *(user_id, now, -(2**62), 7, "it's; DROP TABLE \\ ☃", [b"\x00\xff", b""]),
             as_user=user_id,
         )
 
         text = "it's; DROP TABLE \\ ☃"
-        assert rows == [(user_id, now, -(2**62), 7, text, None, True, False, [text, ""], [])]
+        assert rows == [(user_id, now, -(2**62), 7, text, None, True, False, [text, ""], [], True)]
 
     async def test_brings_many_rows_and_large_ones(self, database):
         statement = "SELECT n, repeat('x', $1) FROM generate_series(1, 200) AS n"

@@ -16,7 +16,7 @@ import asyncpg
 
 from common.postgres.context import AsUser, role_name
 
-Argument = str | int | UUID | datetime | None
+Argument = str | int | UUID | datetime | list[bytes] | None
 Row = tuple[Any, ...]
 
 _INT16, _INT32 = Struct("!h"), Struct("!i")
@@ -130,10 +130,20 @@ def _bind(arguments: Sequence[Argument]) -> bytes:
         if argument is None:
             parts.append(_INT32.pack(-1))
         else:
-            text = (argument.isoformat() if isinstance(argument, datetime) else str(argument)).encode()
+            text = _text(argument).encode()
             parts += (_INT32.pack(len(text)), text)
     parts.append(_INT16.pack(1) + _INT16.pack(1))
     return _message(b"B", b"".join(parts))
+
+
+def _text(argument: str | int | UUID | datetime | list[bytes]) -> str:
+    match argument:
+        case datetime():
+            return argument.isoformat()
+        case list():
+            return "{" + ",".join(f'"\\\\x{one.hex()}"' for one in argument) + "}"
+        case _:
+            return str(argument)
 
 
 def _row(body: bytes, decoders: Sequence[Callable[[bytes], Any]]) -> Row:

@@ -5,7 +5,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from common.postgres.engine import Transaction
+from common.postgres.context import Context
+from common.postgres.engine import Database, Transaction
+from common.postgres.one_trip import in_one_trip
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,20 @@ async def read_own_login(tx: Transaction, *, user_id: UUID) -> OwnLogin | None:
     )
     row = found.mappings().one_or_none()
     return None if row is None else OwnLogin(**row)
+
+
+async def ask_for_user_id(database: Database, *, email_norm: str) -> UUID | None:
+    """As login, in a transaction of its own."""
+    statement = "SELECT id FROM users WHERE email_norm = $1"
+    rows = await in_one_trip(database, statement, email_norm, as_user=Context.LOGIN)
+    return rows[0][0] if rows else None
+
+
+async def ask_for_password_hash(database: Database, *, user_id: UUID) -> str | None:
+    """In a transaction of its own."""
+    statement = "SELECT hashed_password FROM users WHERE id = $1 AND is_active"
+    rows = await in_one_trip(database, statement, user_id, as_user=user_id)
+    return rows[0][0] if rows else None
 
 
 async def read_names(tx: Transaction, *, user_id: UUID) -> tuple[str | None, ...]:

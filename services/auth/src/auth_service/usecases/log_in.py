@@ -14,12 +14,12 @@ from auth_service.storage.login_stats import count_failed_login, count_login
 from auth_service.storage.registrations import try_registration
 from auth_service.storage.users import (
     FoundCredentials,
-    find_user_id,
+    ask_for_password_hash,
+    ask_for_user_id,
     read_credentials,
-    read_password_hash,
     renew_hash,
 )
-from auth_service.usecases.count_attempts import count_wrong, let_through, refuse_while_locked
+from auth_service.usecases.count_attempts import count_wrong, let_through, refuse_a_login_while_locked
 from auth_service.usecases.hashing import Hashing
 from auth_service.usecases.start_session import SessionGrant, start_session
 from common.ids import NewId
@@ -70,20 +70,18 @@ async def log_in(
 ) -> LoggedIn | LoginRefusal:
     """An unknown address goes the whole way as a random user, so that both paths run the same statements."""
     service, email_norm = database.service, credentials.email.compared
-    async with database.transaction(as_user=Context.LOGIN) as tx:
-        user_id = await find_user_id(tx, email_norm=email_norm) or new_id()
-        known = credentials.known_device
-        if known is not None and known.user_id != user_id:
-            known = None
-        counted_by = counters(
-            macs,
-            email_norm=email_norm,
-            network=device.network,
-            known_device=known and known.device_id,
-        )
-        await refuse_while_locked(tx, counted_by, now=now)
-        await become(tx, service, user_id)
-        stored = await read_password_hash(tx, user_id=user_id)
+    user_id = await ask_for_user_id(database, email_norm=email_norm) or new_id()
+    known = credentials.known_device
+    if known is not None and known.user_id != user_id:
+        known = None
+    counted_by = counters(
+        macs,
+        email_norm=email_norm,
+        network=device.network,
+        known_device=known and known.device_id,
+    )
+    await refuse_a_login_while_locked(database, counted_by, now=now)
+    stored = await ask_for_password_hash(database, user_id=user_id)
     tag = password_tag(macs, user_id=user_id, password=credentials.password)
     for _ in range(_TRIES):
         checked = await hashing.check(credentials.password, stored)
