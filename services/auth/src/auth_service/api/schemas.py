@@ -3,7 +3,15 @@ from collections.abc import Iterable
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from auth_service.domain.email import EmailAddress, parse_email
@@ -146,7 +154,7 @@ class LoginRequest(BaseModel):
     device_label: DeviceLabel | None = Field(
         default=None, description="What the user calls this device; the list of sessions shows it."
     )
-    cookie: bool = Field(
+    cookie: StrictBool = Field(
         default=False,
         description="For browsers: the refresh token comes in a cookie, out of reach of scripts.",
     )

@@ -74,6 +74,7 @@ DOCUMENT_SCHEMA: Final[dict[str, Any]] = {
             name: {
                 "type": ["object", "null"],
                 "description": GROUPS[name],
+                "additionalProperties": False,
                 "properties": {one.name: _property(one) for one in fields},
             }
             for name, fields in _IN_GROUPS.items()
