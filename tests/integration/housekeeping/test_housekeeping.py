@@ -211,6 +211,23 @@ class TestPurge:
         left = await superuser.fetch("select dedupe_key from auth.jobs order by 1")
         assert [row["dedupe_key"] for row in left] == ["0", "1"]
 
+    async def test_goes_on_to_the_end_in_a_table_that_is_believed_to_be_nearly_empty(
+        self, database, superuser
+    ):
+        """The planner knows a table as it was when it was last looked at."""
+        jobs = (
+            f"insert into auth.jobs ({_COLUMNS})"
+            " select gen_random_uuid(), 'test', n, '{}', 1, $1, 'failed', $1 from generate_series(1, 2500) n"
+        )
+        await superuser.execute(jobs, NOW - timedelta(days=15))
+        await superuser.execute("delete from auth.jobs where ctid < (select max(ctid) from auth.jobs)")
+        await superuser.execute("vacuum analyze auth.jobs")
+        await superuser.execute(jobs, NOW - timedelta(days=15))
+
+        await keep_house(database, NOW)
+
+        assert await superuser.fetchval("select count(*) from auth.jobs") == 0
+
     async def test_ends_old_inbox_rows_that_no_partition_will_take_along(self, database, superuser):
         for days in (36, 38):
             event_id = UUID(int=days)

@@ -32,34 +32,41 @@ TABLES: Final = (
 )
 
 # In each: a row that another worker is deleting is skipped, so two of them never wait for each other.
+# A list in WHERE is asked for anew for each row where a table is believed to be nearly empty, and each time
+# other rows come first: 1,724 were deleted as a batch of 1,000. A list in WITH is made once.
 _REVOKED_SIDS = sa.text("""
-    DELETE FROM revoked_sids WHERE session_id IN (
+    WITH old AS MATERIALIZED (
         SELECT session_id FROM revoked_sids WHERE expires_at < :before
         ORDER BY expires_at LIMIT :batch FOR UPDATE SKIP LOCKED)
+    DELETE FROM revoked_sids WHERE session_id IN (SELECT session_id FROM old)
 """)
 _JOBS = sa.text("""
-    DELETE FROM jobs WHERE id IN (
+    WITH old AS MATERIALIZED (
         SELECT id FROM jobs WHERE finished_at < :before
         ORDER BY finished_at LIMIT :batch FOR UPDATE SKIP LOCKED)
+    DELETE FROM jobs WHERE id IN (SELECT id FROM old)
 """)
 _IDEMPOTENCY_KEYS = sa.text("""
-    DELETE FROM idempotency_keys WHERE (user_id, key) IN (
+    WITH old AS MATERIALIZED (
         SELECT user_id, key FROM idempotency_keys WHERE created_at < :before
         ORDER BY created_at LIMIT :batch FOR UPDATE SKIP LOCKED)
+    DELETE FROM idempotency_keys WHERE (user_id, key) IN (SELECT user_id, key FROM old)
 """)
 # Ids that are no UUIDv7 of a month with a partition: they are in no partition that could be dropped.
 _STRAY_INBOX = sa.text("""
-    DELETE FROM inbox WHERE (consumer, event_id) IN (
+    WITH old AS MATERIALIZED (
         SELECT consumer, event_id FROM inbox
         WHERE tableoid = CAST('inbox_default' AS regclass) AND processed_at < :before
         LIMIT :batch FOR UPDATE SKIP LOCKED)
+    DELETE FROM inbox WHERE (consumer, event_id) IN (SELECT consumer, event_id FROM old)
 """)
 # Whoever deletes is not allowed to change these rows, which locking them would ask for.
 _STRAY_AUDIT = sa.text("""
-    DELETE FROM audit_log WHERE id IN (
+    WITH old AS MATERIALIZED (
         SELECT id FROM audit_log
         WHERE tableoid = CAST('audit_log_default' AS regclass) AND at < :before
         LIMIT :batch)
+    DELETE FROM audit_log WHERE id IN (SELECT id FROM old)
 """)
 
 

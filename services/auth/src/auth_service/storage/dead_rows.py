@@ -32,9 +32,10 @@ class DeadRows:
         """Skips rows that somebody holds, and waits for nobody."""
         deleted = await tx.execute(
             sa.text(f"""
-                DELETE FROM {self.table} WHERE ({self.key}) IN (
+                WITH dead AS MATERIALIZED (
                     SELECT {self.key} FROM {self.table} WHERE {self._condition}
                     ORDER BY {self.ended_at} LIMIT :batch FOR UPDATE SKIP LOCKED)
+                DELETE FROM {self.table} WHERE ({self.key}) IN (SELECT {self.key} FROM dead)
             """),
             {"kept": self.kept, "batch": batch},
         )

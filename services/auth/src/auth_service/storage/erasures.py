@@ -91,9 +91,10 @@ async def tell_again(tx: Transaction, *, told_before: datetime, now: datetime) -
     """As system: the erasures that are open and of which nobody was told for so long; a few at a time."""
     told = await tx.execute(
         sa.text("""
-            UPDATE erasures SET told_at = :now WHERE user_id IN (
+            WITH due AS MATERIALIZED (
                 SELECT user_id FROM erasures WHERE closed_at IS NULL AND told_at < :told_before
                 ORDER BY told_at LIMIT 100 FOR UPDATE SKIP LOCKED)
+            UPDATE erasures SET told_at = :now WHERE user_id IN (SELECT user_id FROM due)
             RETURNING user_id, version, asked_at AS erased_at
         """),
         {"told_before": told_before, "now": now},
