@@ -1,13 +1,16 @@
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import asyncpg
 import pytest
 
-from common.health.checks import Check, Severity
+from common.health.checks import Check, Checks, Severity
 from common.health.database import database_check, pool_check, probe_database, schema_check
+from common.health.heartbeats import worker_check
+from common.health.reading import Probe
 from common.ids import new_id
-from common.postgres.engine import Database
+from common.postgres.engine import AsUser, Database
 from common.settings import DatabaseSettings
 from tests.support.installation import Installation
 from tests.support.waiting import eventually
@@ -19,18 +22,36 @@ def settings(installation: Installation, superuser: asyncpg.Connection) -> Datab
 
 
 @pytest.fixture
-async def probe(settings: DatabaseSettings) -> AsyncIterator[Database]:
+async def probe(settings: DatabaseSettings) -> AsyncIterator[Probe]:
     opened = probe_database(settings, service="profile", process="api")
     yield opened
     await opened.close()
 
 
+class Counting(Database):
+    begun = 0
+
+    async def begin(self, as_user: AsUser) -> Any:
+        self.begun += 1
+        return await super().begin(as_user)
+
+
 class TestReadiness:
+    async def test_costs_one_transaction_however_many_checks_ask(self, settings: DatabaseSettings):
+        database = Counting(settings, service="profile", application_name="profile-api")
+        probe = Probe(database)
+        checks = Checks((database_check(probe), schema_check(probe, head=""), worker_check(probe)))
+
+        await asyncio.gather(checks.report(), checks.report())
+
+        assert database.begun == 1
+        await probe.close()
+
     async def test_asks_through_an_alias_of_its_own(self, settings: DatabaseSettings):
         assert settings.probe_url is not None
         assert settings.probe_url.get_secret_value().partition("?")[0].endswith("profile_probe")
 
-    async def test_does_not_end_with_a_full_pool(self, settings: DatabaseSettings, probe: Database):
+    async def test_does_not_end_with_a_full_pool(self, settings: DatabaseSettings, probe: Probe):
         database = Database(settings, service="profile", application_name="profile-api")
         async with database.transaction(as_user=new_id()):
             await eventually(lambda: is_well(database_check(probe)))
@@ -59,10 +80,10 @@ class TestReadiness:
 
 class TestTheSchema:
     @pytest.mark.parametrize("head", ["profile_0003", "profile_0002"], ids=["as the code", "newer"])
-    async def test_as_new_as_the_code_is_well(self, probe: Database, head: str):
+    async def test_as_new_as_the_code_is_well(self, probe: Probe, head: str):
         assert await eventually(lambda: is_well(schema_check(probe, head=head)))
 
-    async def test_older_than_the_code_is_not(self, probe: Database):
+    async def test_older_than_the_code_is_not(self, probe: Probe):
         await eventually(lambda: is_well(database_check(probe)))
         result = await schema_check(probe, head="profile_9999").result()
 

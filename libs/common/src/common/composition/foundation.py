@@ -14,6 +14,7 @@ from common.health.database import database_check, pool_check, probe_database, s
 from common.health.drain import Drain
 from common.health.last_resort import exit_after
 from common.health.probes import probe_app
+from common.health.reading import Probe
 from common.health.redis import redis_check
 from common.health.watchdog import Watchdog
 from common.http.serving import Listener
@@ -35,7 +36,7 @@ class Foundation:
     settings: Settings
     service: str
     database: Database
-    probe: Database
+    probe: Probe
     """What only checks ask through."""
     redis: Redis
     known_versions: KnownVersions
@@ -103,7 +104,7 @@ async def foundation(
         opened.enter_context(POOLS.watching("main", database.pool))
         probe = probe_database(database_settings, service=service, process=process)
         opened.push_async_callback(probe.close)
-        opened.enter_context(POOLS.watching("probe", probe.pool))
+        opened.enter_context(POOLS.watching("probe", probe.database.pool))
         drain, watchdog = Drain(settings.drain, give_up_after=exit_after), Watchdog()
         schema = schema_check(probe, head=head)
         ready = Checks(

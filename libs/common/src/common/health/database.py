@@ -3,16 +3,14 @@
 from collections.abc import Callable
 
 from common.health.checks import Check, Finding, Severity, Unwell, immediate
-from common.postgres.context import Context
+from common.health.reading import Probe
 from common.postgres.engine import Database
 from common.settings import DatabaseSettings
 
 ANSWER_SECONDS = 0.5
 
-_SELECT_VERSION = "SELECT version_num FROM alembic_version"
 
-
-def probe_database(settings: DatabaseSettings, *, service: str, process: str) -> Database:
+def probe_database(settings: DatabaseSettings, *, service: str, process: str) -> Probe:
     """One connection through the `probe` alias; without an alias, one beside the pool."""
     own = settings.model_copy(
         update={
@@ -22,28 +20,22 @@ def probe_database(settings: DatabaseSettings, *, service: str, process: str) ->
             "pool_wait_seconds": ANSWER_SECONDS,
         }
     )
-    return Database(own, service=service, application_name=f"{service}-{process}-probe")
+    return Probe(Database(own, service=service, application_name=f"{service}-{process}-probe"))
 
 
-def database_check(probe: Database) -> Check:
+def database_check(probe: Probe) -> Check:
     async def ask() -> str:
-        async with probe.read_transaction(as_user=Context.SHARED) as connection:
-            await connection.fetchval("SELECT 1")
+        await probe.read()
         return "answers"
 
     return Check("database", ask, timeout_seconds=ANSWER_SECONDS, fresh_seconds=1.0)
 
 
-def schema_check(probe: Database, *, head: str) -> Check:
-    """Ready when the schema is as new as the code; a newer one is a rollout, and old replicas serve on.
-
-    Revisions are numbered (`profile_0002`), so the greater one is the newer.
-    """
+def schema_check(probe: Probe, *, head: str) -> Check:
+    """Ready when the schema is as new as the code; a newer one is a rollout, and old replicas serve on."""
 
     async def ask() -> Finding:
-        async with probe.read_transaction(as_user=Context.SHARED) as connection:
-            rows = await connection.fetch(_SELECT_VERSION)
-        found = max((str(row["version_num"]) for row in rows), default="")
+        found = (await probe.read()).version
         if found < head:
             raise Unwell(f"at {found or 'nothing'}, expected {head}", head=head, found=found)
         words = f"at {found}" if found == head else f"at {found}, newer than {head}"

@@ -11,6 +11,7 @@ import structlog
 
 from common.clock import Clock, utc_now
 from common.health.checks import Check, Finding, Severity, Unwell
+from common.health.reading import Probe
 from common.postgres.context import Context
 from common.postgres.engine import Database
 
@@ -28,14 +29,6 @@ class Beat:
     kafka_seen_at: datetime | None = None
 
 
-@dataclass(frozen=True)
-class Heartbeat:
-    process: str
-    at: datetime
-    lag: int | None
-    kafka_seen_at: datetime | None
-
-
 _WRITE = sa.text(
     """
     INSERT INTO heartbeats (process, at, lag, kafka_seen_at)
@@ -47,7 +40,6 @@ _WRITE = sa.text(
     """
 )
 _FORGET = sa.text("DELETE FROM heartbeats WHERE at < :before")
-_READ = "SELECT process, at, lag, kafka_seen_at FROM heartbeats ORDER BY process"
 
 
 class Heartbeats:
@@ -80,26 +72,21 @@ class Heartbeats:
                 await asyncio.wait_for(stop.wait(), timeout=BEAT_SECONDS)
 
 
-async def read_heartbeats(database: Database) -> list[Heartbeat]:
-    async with database.read_transaction(as_user=Context.SHARED) as connection:
-        rows = await connection.fetch(_READ)
-    return [Heartbeat(row["process"], row["at"], row["lag"], row["kafka_seen_at"]) for row in rows]
-
-
-def worker_check(database: Database, *, clock: Clock = utc_now) -> Check:
+def worker_check(probe: Probe, *, clock: Clock = utc_now) -> Check:
     """For the api: whether any worker of the service beats, and sees Kafka."""
 
     async def ask() -> Finding:
         now = clock()
-        beating = [beat for beat in await read_heartbeats(database) if now - beat.at < SILENT_AFTER]
+        beating = [beat for beat in (await probe.read()).heartbeats if now - beat.at < SILENT_AFTER]
         if not beating:
             raise Unwell("no worker has been heard of lately", workers=0)
-        lag = sum(beat.lag or 0 for beat in beating)
+        known = [beat.lag for beat in beating if beat.lag is not None]
+        lag = sum(known) if known else None
         seen = max((beat.kafka_seen_at for beat in beating if beat.kafka_seen_at is not None), default=None)
         data = {"lag": lag, "workers": len(beating), "seen_at": None if seen is None else seen.isoformat()}
         if is_silent(seen, now):
             raise Unwell("the worker does not see Kafka", **data)
-        return Finding(f"lag {lag}", data)
+        return Finding("the lag is not known" if lag is None else f"lag {lag}", data)
 
     return Check("kafka", ask, severity=Severity.DEGRADING, fresh_seconds=2.0)
 
