@@ -31,7 +31,9 @@ class TestCancelledRequests:
         assert pool.idle <= pool.size, told
         assert storm.ended.total() == REQUESTS
         assert storm.ended["cancelled"] > REQUESTS * CANCELLED_OF_A_HUNDRED / 200, told
-        assert storm.ended.keys() == {"200", "409", "cancelled"}, told
+        assert storm.ended.keys() - {"503"} == {"200", "409", "cancelled"}, told
+        # a machine that is slow for a moment is answered so, and that leaves nothing behind either
+        assert storm.ended["503"] <= REQUESTS / 1_000, told
         print(f"{REQUESTS:,} requests, {told}, connections opened: {pool.opened}")  # noqa: T201 - shown with -s
 
 
