@@ -12,6 +12,7 @@ from sqlalchemy.engine import Engine
 from auth_service.domain.passwords import HashingCost, Passwords
 from auth_service.usecases.hashing import Hashing
 from common.ids import new_id
+from common.postgres.connection import ContextConnection
 from tests.support.accounts import add_user
 from tests.support.listening import client_of
 from tests.support.telling_apart import auc, right_guesses
@@ -47,7 +48,7 @@ def cheap_hashing(auth_app) -> Iterator[Hashing]:
 
 
 @pytest.fixture
-def statements() -> Iterator[list[str]]:
+def statements(monkeypatch) -> Iterator[list[str]]:
     """Every statement that the process runs, but for the reading of ended sessions."""
     seen: list[str] = []
 
@@ -55,6 +56,13 @@ def statements() -> Iterator[list[str]]:
         if "revoked_sids" not in statement:
             seen.append(" ".join(statement.split()))
 
+    trip = ContextConnection.in_one_trip
+
+    async def noted_trip(connection, service, as_user, statement, arguments):
+        note(None, None, statement)
+        return await trip(connection, service, as_user, statement, arguments)
+
+    monkeypatch.setattr(ContextConnection, "in_one_trip", noted_trip)
     sa.event.listen(Engine, "before_cursor_execute", note)
     yield seen
     sa.event.remove(Engine, "before_cursor_execute", note)
