@@ -48,10 +48,10 @@ def _stands(guard: Guard, copy: Path, *, known_to_pass: bool) -> bool:
         return False
     with_it, said = (PASSED, "") if known_to_pass else run([guard.test], copy)
     path.write_text(whole.replace(guard.present, guard.absent))
-    without_it, _ = run([guard.test], copy)
+    without_it, heard = run([guard.test], copy)
     path.write_text(whole)
     held = with_it == PASSED and without_it == FAILED
-    detail = "" if with_it == PASSED else f" (fails with it, too: {said})"
+    detail = f" ({heard})" if with_it == PASSED else f" (fails with it, too: {said})"
     print(f"{'held    ' if held else 'NOT HELD'}  {guard.name}{detail}", flush=True)
     return held
 
