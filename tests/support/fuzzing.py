@@ -1,131 +1,141 @@
-"""Requests drawn from an OpenAPI document, and whether the answers are what it says."""
+"""Schemathesis on an application of this process: all of its document, asked as it says and otherwise."""
 
-import json
-import random
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import asyncio
+import copy
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote, urlencode
 
-import httpx
-import jsonschema_rs
+import schemathesis
+from fastapi import FastAPI
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine import events, from_schema
+from schemathesis.generation.meta import TestPhase
+from starlette.types import Message, Receive, Scope, Send
 
-from tests.support.schema_values import Values
+from common.http import merge_patch
 
-FORM: Final = "application/x-www-form-urlencoded"
-BROKEN: Final = (
-    *(b"", b"{", b"null", b"[]", b'"text"', b"7", b"\xff\xfe", b"\x00", b'{"a":1,"a":2}', b"[" * 500, b"NaN"),
-    *(b'{"a":1e999}', b'{"a":"\\ud800"}', b'{"\\u0000":1}', b"a=1&a=2", b"%ff=%ff", b"{}" * 3, b" " * 70_000),
-)
-TYPES: Final = (
-    *(
-        "application/json",
-        "application/merge-patch+json",
-        FORM,
-        "text/plain",
-        "multipart/form-data; boundary=x",
-    ),
-    *("application/json; charset=utf-16", "", "a/b/c", "application/xml", "application/problem+json"),
+CONFIG: Final = Path(__file__).parents[1] / "integration" / "fuzz" / "schemathesis.toml"
+OF_SHAPE: Final = frozenset(
+    {
+        *("field.missing", "field.unknown", "field.wrong_type", "field.not_a_choice", "field.wrong_format"),
+        *("field.too_short", "field.too_long", "field.out_of_range"),
+    }
 )
 
 
 @dataclass(frozen=True)
-class Operation:
-    method: str
-    path: str
-    told: Mapping[str, Any]
+class Caller:
+    """`known` is what means something to the service, by the names of fields."""
 
-    @property
-    def name(self) -> str:
-        return f"{self.method.upper()} {self.path}"
+    token: str
+    known: Mapping[str, Any] = field(default_factory=dict)
 
 
-def operations(document: Mapping[str, Any]) -> Iterator[Operation]:
-    for path, methods in document["paths"].items():
-        for method, told in methods.items():
-            # health takes nothing that could be drawn, and tells of checks that only a process has
-            if "/health" not in path:
-                yield Operation(method, path, told)
+SignIn = Callable[[], Awaitable[Caller]]
 
 
-class Requests:
-    def __init__(self, dice: random.Random, values: Values) -> None:
-        self._dice = dice
-        self._values = values
-
-    def drawn(self, operation: Operation, *, headers: Mapping[str, str]) -> httpx.Request:
-        path, query, sent = operation.path, {}, dict(headers)
-        for parameter in operation.told.get("parameters", ()):
-            if not parameter.get("required") and self._dice.random() < 0.5:
-                continue
-            name, text = (
-                parameter["name"],
-                _text(self._values.any(parameter["schema"], name=parameter["name"])),
-            )
-            match parameter["in"]:
-                case "path":
-                    path = path.replace(f"{{{name}}}", quote(text, safe="", errors="replace") or "-")
-                case "query":
-                    query[name] = text.encode("utf-8", "replace")
-                case "header":
-                    sent[name] = text.encode("latin-1", "replace").decode("latin-1").translate(_NO_LINES)
-                case _:
-                    pass
-        content = self._content(operation.told.get("requestBody", {}).get("content", {}), sent)
-        return httpx.Request(
-            operation.method,
-            f"http://fuzz.test{path}" + (f"?{urlencode(query)}" if query else ""),
-            headers={name.encode(): value.encode("latin-1", "replace") for name, value in sent.items()},
-            content=content,
-        )
-
-    def _content(self, content: Mapping[str, Any], sent: dict[str, str]) -> bytes | None:
-        if not content:
-            return None
-        media_type = self._dice.choice(list(content))
-        sent["Content-Type"] = media_type
-        if self._dice.random() < 0.1:
-            sent["Content-Type"] = self._dice.choice((media_type, *TYPES))
-            return self._dice.choice(BROKEN)
-        value = self._values.any(content[media_type]["schema"])
-        if media_type == FORM:
-            fields = value if isinstance(value, dict) else {"x": value}
-            return urlencode({_bytes(name): _bytes(_text(told)) for name, told in fields.items()}).encode()
-        return json.dumps(value).encode()
+async def faults(app: FastAPI, sign_in: SignIn, *, seed: int, examples: int) -> dict[str, str]:
+    """What was wrong, by what showed it; each request comes from somebody who has just signed in."""
+    return await asyncio.to_thread(_faults, app, sign_in, asyncio.get_running_loop(), seed, examples)
 
 
-def fault(document: Mapping[str, Any], operation: Operation, answer: httpx.Response) -> str | None:
-    """What of the answer the document does not say."""
-    if answer.status_code >= 500:
-        return f"a server error: {answer.status_code} {answer.text[:200]}"
-    told = operation.told["responses"].get(str(answer.status_code))
-    if told is None:
-        return f"{answer.status_code} is not documented: {answer.text[:200]}"
-    return _fault_of_content(document, told, answer) if answer.content else None
-
-
-def _fault_of_content(
-    document: Mapping[str, Any], told: Mapping[str, Any], answer: httpx.Response
-) -> str | None:
-    shown = f"{answer.status_code} {answer.text[:200]}"
-    media_type = answer.headers["content-type"].partition(";")[0]
-    if media_type not in told.get("content", {}):
-        return f"{shown} as {media_type} is not documented"
-    schema = {**told["content"][media_type]["schema"], "components": document["components"]}
-    error = next(iter(jsonschema_rs.validator_for(schema).iter_errors(answer.json())), None)
-    if error is not None:
-        return f"{shown} is not as documented: {error.message}"
+@schemathesis.check
+def problem_codes(_: Any, response: Any, case: Any) -> None:
+    """A refusal has a code that is documented for it."""
+    told = case.operation.definition.raw["responses"].get(str(response.status_code), {})
     codes = told.get("x-problem-codes")
-    is_known = codes is None or answer.json()["code"] in codes
-    return None if is_known else f"{shown} has a code that is not documented"
+    if codes is not None and response.json()["code"] not in codes:
+        raise AssertionError(f"{response.json()['code']} is not documented for {response.status_code}")
 
 
-_NO_LINES: Final = dict.fromkeys((*range(32), 127))
+@schemathesis.check
+def shape_as_documented(_: Any, response: Any, case: Any) -> None:
+    """What the document allows is refused by a rule that no schema can tell, never by its shape."""
+    asked_rightly = case.meta is not None and case.meta.generation.mode.is_positive
+    if asked_rightly and response.status_code == 422:
+        wrong = {fault["code"] for fault in response.json().get("errors", ())} & OF_SHAPE
+        if wrong:
+            raise AssertionError(f"the document allows what is refused with {', '.join(sorted(wrong))}")
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+def _faults(
+    app: FastAPI, sign_in: SignIn, loop: asyncio.AbstractEventLoop, seed: int, examples: int
+) -> dict[str, str]:
+    config = SchemathesisConfig.from_path(CONFIG)
+    config.update(seed=seed, max_failures=None)
+    schema = schemathesis.openapi.from_dict(_short(app.openapi()), config=config)
+    schema.app = _moved_to(loop, app)
+    schema.config.base_url = "http://fuzz.test"
+    schema.config.phases.fuzzing.generation.update(max_examples=examples)
+
+    @schema.auth(refresh_interval=None)
+    class SignedIn:
+        """An example says what really is: the password of whoever calls, one of their sessions."""
+
+        def get(self, _case: Any, _context: Any) -> Caller:
+            return asyncio.run_coroutine_threadsafe(sign_in(), loop).result()
+
+        def set(self, case: Any, caller: Caller, _context: Any) -> None:
+            if case.path.startswith("/api/"):
+                case.headers["Authorization"] = f"Bearer {caller.token}"
+            if case.meta is not None and case.meta.phase.name is TestPhase.EXAMPLES:
+                for place in (case.body, case.path_parameters):
+                    if isinstance(place, dict):
+                        place.update({name: caller.known[name] for name in place if name in caller.known})
+
+    found: dict[str, str] = {}
+    for event in from_schema(schema).execute():
+        match event:
+            case events.NonFatalError():
+                found[f"{event.label}, {event.phase}"] = str(event.info.message)
+            case events.ScenarioFinished():
+                found |= _failures(event, seed)
+            case _:
+                pass
+    return found
 
 
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "replace")
+def _short(document: dict[str, Any]) -> dict[str, Any]:
+    """A patch is taken by two names that mean the same, and its boundaries need not be asked for by both."""
+    document = copy.deepcopy(document)
+    for operation in (one for methods in document["paths"].values() for one in methods.values()):
+        content = operation.get("requestBody", {}).get("content", {})
+        if merge_patch.MEDIA_TYPE in content:
+            operation["requestBody"]["content"] = {merge_patch.MEDIA_TYPE: content[merge_patch.MEDIA_TYPE]}
+    return document
+
+
+def _failures(event: events.ScenarioFinished, seed: int) -> dict[str, str]:
+    return {
+        f"{event.label}: {node.name}, seed {seed}": f"{node.failure_info.failure.title}\n"
+        f"{node.failure_info.failure.message}\n{node.failure_info.code_sample}"
+        for nodes in event.recorder.checks.values()
+        for node in nodes
+        if node.failure_info is not None
+    }
+
+
+def _moved_to(loop: asyncio.AbstractEventLoop, app: FastAPI) -> Callable[..., Awaitable[None]]:
+    """Answered on the loop that the application's connections belong to; schemathesis has one of its own."""
+
+    async def moved(scope: Scope, receive: Receive, send: Send) -> None:
+        body, sent = await receive(), list[Message]()
+
+        async def answer() -> None:
+            unread = iter((body,))
+
+            async def replay() -> Message:
+                return next(unread, {"type": "http.disconnect"})
+
+            async def keep(message: Message) -> None:
+                sent.append(message)
+
+            await app(scope, replay, keep)
+
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(answer(), loop))
+        for message in sent:
+            await send(message)
+
+    return moved
