@@ -88,12 +88,6 @@ DRAWING = (
         "upright = small",
         "TestWhatComesAlong::test_turns_the_picture_upright",
     ),
-    _of_pictures(
-        "a picture is made of pixels alone",
-        "bare.save(written,",
-        "picture.save(written,",
-        "TestWhatComesAlong::test_of_colors_is_left_out",
-    ),
 )
 
 

@@ -1,13 +1,14 @@
 from typing import Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from common.blobs import StorageSettings
 from common.settings import ApiSettings, WorkerSettings
 
 
 class ProfileApiSettings(ApiSettings):
-    storage: StorageSettings
+    # made when nothing is set, so that it says itself what it needs
+    storage: StorageSettings = Field(default_factory=StorageSettings)
 
     @model_validator(mode="after")
     def _pictures_travel_sealed(self) -> Self:
@@ -17,7 +18,8 @@ class ProfileApiSettings(ApiSettings):
 
 
 class ProfileWorkerSettings(WorkerSettings):
-    storage: StorageSettings
+    # made when nothing is set, so that it says itself what it needs
+    storage: StorageSettings = Field(default_factory=StorageSettings)
 
     @model_validator(mode="after")
     def _pictures_travel_sealed(self) -> Self:

@@ -101,11 +101,9 @@ def _square(picture: Image.Image) -> Image.Image:
 
 
 def _encoded(picture: Image.Image) -> bytes:
-    """A new picture of the pixels alone: what was told of the old one does not come along."""
-    bare = Image.new(picture.mode, picture.size)
-    bare.paste(picture)
+    """The pixels alone: of what was told of the old one only what is named here would come along."""
     written = io.BytesIO()
-    bare.save(written, "WEBP", quality=_QUALITY, method=4)
+    picture.save(written, "WEBP", quality=_QUALITY, method=4)
     return written.getvalue()
 
 
