@@ -71,7 +71,7 @@ ERASING = (
         "domain/erasure_receipts.py",
         "if len(tag) != TAG_BYTES or not macs.fits(tag, _PURPOSE, said):",
         "if False:",
-        f"{_ACCOUNT}::TestTheReceipt::test_of_another_user_cannot_be_made_from_ones_own",
+        "tests/integration/erasure/test_receipt.py::TestTheReceipt::test_of_another_user_cannot_be_made_from_ones_own",
         below=_AUTH,
     ),
     Guard(

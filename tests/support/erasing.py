@@ -1,12 +1,15 @@
 """Services that apply events as their workers do, and what is left of a user in them."""
 
+import json
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 from uuid import UUID
 
 import asyncpg
+import pytest
 
+from auth_service.domain.passwords import HashingCost, Passwords
 from common.clock import utc_now
 from common.contracts.envelope import Event
 from common.ids import new_id
@@ -14,9 +17,12 @@ from common.messaging.delivery import Delivery
 from common.messaging.handlers import Handlers
 from common.postgres.context import Context
 from common.postgres.engine import Database
+from tests.support.accounts import add_user
 from tests.support.databases import Databases
 from tests.support.repository import SERVICE_PACKAGES
 from tests.support.services import CONSTRAINTS, SCHEMAS
+
+ADA, PASSWORD = "ada@example.org", "correct horse battery"
 
 _OF_ONE_SERVICE = {
     "profile": (
@@ -121,3 +127,34 @@ async def add_rows(superuser: asyncpg.Connection, service: str, user_id: UUID) -
         """,
         str(user_id),
     )
+
+
+async def erased_events(superuser: asyncpg.Connection) -> list[dict[str, Any]]:
+    rows = await superuser.fetch("select payload from auth.outbox where type = 'user.erased'")
+    return [json.loads(row["payload"]) for row in rows]
+
+
+@pytest.fixture(scope="module")
+def stored() -> str:
+    return Passwords(HashingCost()).hash(PASSWORD)
+
+
+@pytest.fixture
+async def ada(auth_app, superuser, stored) -> UUID:
+    return await add_user(superuser, email=ADA, hashed_password=stored)
+
+
+@pytest.fixture
+async def tokens(auth_app, ada):
+    return await auth_app.log_in(ADA, PASSWORD)
+
+
+@pytest.fixture
+async def client(auth_app, tokens):
+    async with auth_app.client(tokens["access_token"]) as client:
+        yield client
+
+
+@pytest.fixture
+def auth(databases) -> Applying:
+    return Applying("auth", databases)

@@ -1,2 +1,3 @@
 from tests.support.auth_app import auth_app  # noqa: F401  # pytest finds fixtures by their names here
-from tests.support.profile_app import profile_app  # noqa: F401  # pytest finds fixtures by their names here
+from tests.support.erasing import ada, auth, client, stored, tokens  # noqa: F401  # as above
+from tests.support.profile_app import profile_app  # noqa: F401  # as above
