@@ -138,12 +138,4 @@ PROFILES = (
         "tests/integration/profile/test_staff.py::TestALookOfTheStaff::test_is_not_shown_when_it_cannot_be_written_down",
         below=_PROFILE,
     ),
-    Guard(
-        "other services see no column that is not theirs",
-        "storage/tables.py",
-        "Context.SERVICE: Grants(select=SHOWN_TO_SERVICES)",
-        "Context.SERVICE: READ",
-        "tests/integration/profile/test_batch.py::TestTheRoleOfServices::test_sees_no_column_that_is_not_theirs",
-        below=_PROFILE,
-    ),
 )

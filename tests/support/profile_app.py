@@ -98,5 +98,7 @@ async def profile_app_with(databases: Any, redis: Redis, **patience: float) -> A
 async def profile_app(
     databases: Any, superuser: Any, redis_clients: RedisClients
 ) -> AsyncIterator[ProfileApp]:
-    async with profile_app_with(databases, redis_clients("profile")) as app:
+    # a busy machine takes longer to hear what Redis said
+    patience = {"patience_seconds": 10.0, "forgetting_seconds": 10.0}
+    async with profile_app_with(databases, redis_clients("profile"), **patience) as app:
         yield app
