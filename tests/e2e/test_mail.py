@@ -58,6 +58,7 @@ class TestForgottenPassword:
     async def test_is_set_anew_by_the_link_and_word_of_it_follows(self, gateway, stack, mails, email):
         await gateway.register(email)
         await gateway.verify(email)
+        assert (await gateway.log_in(email, PASSWORD)).status_code == 200
         assert await post(gateway, "password/reset", email=email) == 202
         await eventually(lambda: len(mails(email)) == 2, within=30)
         token = link_token(stack.folder("mail"), to=email)

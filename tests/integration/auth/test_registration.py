@@ -201,6 +201,16 @@ class TestLogin:
 
         assert await log_in(FIRST) == (200, "")
 
+    async def test_with_a_password_that_let_in_once_and_was_changed_is_wrong(
+        self, register, verify, links, log_in, superuser
+    ):
+        await register(password=FIRST)
+        await verify((await links())[0])
+        await log_in(FIRST)
+        await superuser.execute("update auth.users set hashed_password = null")
+
+        assert await log_in(FIRST) == (401, "credentials.wrong")
+
 
 class TestResend:
     @pytest.mark.parametrize("email", [ADA, "nobody@example.org"])

@@ -16,6 +16,7 @@ _TRY = sa.text("""
     UPDATE registrations SET tried_at = :now
     WHERE user_id = :user_id AND password_tag = :password_tag AND tried_at IS NULL
 """)
+_FORGET = sa.text("DELETE FROM registrations WHERE user_id = :user_id AND password_tag = :password_tag")
 
 
 async def keep_registration(
@@ -28,3 +29,7 @@ async def try_registration(tx: Transaction, *, user_id: UUID, password_tag: byte
     """True the first time: whoever registers a guess and tries it has guessed once."""
     tried = await tx.execute(_TRY, {"user_id": user_id, "password_tag": password_tag, "now": now})
     return tried.rowcount == 1
+
+
+async def forget_registration(tx: Transaction, *, user_id: UUID, password_tag: bytes) -> None:
+    await tx.execute(_FORGET, {"user_id": user_id, "password_tag": password_tag})

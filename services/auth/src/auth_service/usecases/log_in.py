@@ -11,7 +11,7 @@ from auth_service.domain.registrations import password_tag
 from auth_service.domain.sessions import Device, SessionLimits
 from auth_service.storage.audit import audit
 from auth_service.storage.login_stats import count_failed_login, count_login
-from auth_service.storage.registrations import try_registration
+from auth_service.storage.registrations import forget_registration, try_registration
 from auth_service.storage.users import (
     FoundCredentials,
     ask_for_password_hash,
@@ -103,6 +103,9 @@ async def log_in(
                     await become(tx, service, Context.LOGIN)
                     await let_through(tx, counted_by, full=False, now=now)
                 return refusal or LoginRefusal.WRONG
+            if found.is_registered:
+                # their own: after the next change of it this password is a wrong one
+                await forget_registration(tx, user_id=user_id, password_tag=tag)
             await count_login(tx, user_id=user_id, now=now)
             if checked.renewed is not None and stored is not None:
                 await renew_hash(tx, user_id=user_id, former=stored, renewed=checked.renewed)
