@@ -195,7 +195,7 @@ MESSAGING = (
         "messaging/failures.py",
         "return isinstance(error, QuartetError) and error.code in _AWAY",
         "return False",
-        f"{_MSG}/test_consumer.py::TestParking::test_nothing_is_parked_while_the_database_is_away",
+        f"{_MSG}/test_lost_session.py::TestADatabaseThatIsAway::test_parks_nothing_and_loses_nothing",
     ),
 )
 

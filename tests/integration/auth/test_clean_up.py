@@ -196,6 +196,8 @@ class TestCleanUp:
                 "registrations": 0,
                 "login_attempts": 0,
                 "signing_keys": 0,
+                "erasures": 0,
+                "farewells": 0,
             },
             "finished": True,
         }
@@ -245,7 +247,7 @@ class TestCleanUp:
 
         await clean_up(seconds=lambda: float(next(clock)), pause=rest)
 
-        assert rests == [1.0] * 6
+        assert rests == [1.0] * 8
 
 
 class TestHousekeeping:

@@ -300,7 +300,8 @@ class TestTheTable:
         ],
     )
     async def test_is_only_added_to_by_users(self, databases: Databases, statement: str):
-        database: Database = databases("auth", "api")
+        """But for auth, whose api erases whoever asks for it."""
+        database: Database = databases("profile", "api")
 
         with pytest.raises(Exception, match="permission denied"):
             async with database.read_transaction(as_user=ADA) as connection:

@@ -6,7 +6,6 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-import sqlalchemy as sa
 
 from common.contracts.auth import UserRegistered
 from common.contracts.envelope import Event
@@ -22,7 +21,6 @@ from common.postgres.engine import Database, Transaction
 from common.settings import KafkaSettings
 from tests.support.databases import Databases
 from tests.support.factories import user_registered
-from tests.support.installation import Installation
 from tests.support.messaging import batch, each, effect, effects, running, versions
 from tests.support.streams import Streams
 from tests.support.waiting import eventually, happens, throughout
@@ -250,32 +248,6 @@ class TestParking:
             back.set()
             await eventually(lambda: has(superuser, {event.key: [1, 2]}))
             await eventually(lambda: _when(parked_keys(superuser), 0))
-
-    async def test_nothing_is_parked_while_the_database_is_away(
-        self,
-        new_consumer: NewConsumer,
-        streams: Streams,
-        superuser: asyncpg.Connection,
-        installation: Installation,
-    ):
-        attempts: list[UUID] = []
-        killer = await asyncpg.connect(installation.superuser_url())
-
-        async def handler(tx: Transaction, event: Event[UserRegistered]) -> None:
-            attempts.append(event.id)
-            if len(attempts) < 12:
-                pid = (await tx.execute(sa.text("SELECT pg_backend_pid()"))).scalar_one()
-                await killer.execute("select pg_terminate_backend($1, 1000)", pid)
-            await effect(tx, event)
-
-        event = user_registered()
-        await streams.send(event)
-        async with running(new_consumer(each(handler))):
-            await eventually(lambda: has(superuser, {event.key: [1]}))
-
-        await killer.close()
-        assert len(attempts) == 12
-        assert await parked_keys(superuser) == []
 
     async def test_headers_that_nobody_expects_are_kept_and_stop_one_key(
         self, new_consumer: NewConsumer, streams: Streams, superuser: asyncpg.Connection

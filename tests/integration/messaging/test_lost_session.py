@@ -1,12 +1,15 @@
-"""A message for which the server ends the session is poison, too, and looks like a database that is away."""
+"""A message for which the server ends the session is poison, too; a database that is away judges nothing."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import asyncpg
+import pytest
 import sqlalchemy as sa
+from pydantic import SecretStr
 
 from common.contracts.auth import UserRegistered
 from common.contracts.envelope import Event
@@ -18,6 +21,8 @@ from common.messaging.flow import Flow
 from common.messaging.lanes import Lane, LaneSettings
 from common.messaging.offsets import Offsets
 from common.postgres.engine import Database, Transaction
+from tests.integration.postgres.proxy import Proxy, proxy_to
+from tests.support.installation import Installation
 from tests.support.messaging import each, effect, running, versions
 from tests.support.records import TP, message
 from tests.support.waiting import eventually
@@ -45,6 +50,26 @@ class Poison:
         await effect(tx, event)
 
 
+@pytest.fixture
+async def network(installation: Installation) -> AsyncIterator[Proxy]:
+    async with proxy_to("127.0.0.1", installation.stack.ports["pgbouncer"]) as between:
+        yield between
+
+
+@pytest.fixture
+async def distant(profile: Database, installation: Installation, network: Proxy) -> AsyncIterator[Database]:
+    """The same database, behind the network."""
+    settings, port = (
+        installation.database_settings("profile", "worker"),
+        installation.stack.ports["pgbouncer"],
+    )
+    url = settings.url.get_secret_value().replace(f":{port}/", f":{network.port}/")
+    moved = settings.model_copy(update={"url": SecretStr(url)})
+    database = Database(moved, service="profile", application_name="profile-worker")
+    yield database
+    await database.close()
+
+
 class TestAMessageForWhichTheSessionIsEnded:
     async def test_parks_its_key_after_a_few_attempts_and_drains_when_it_does_no_harm(
         self, profile: Database, superuser: asyncpg.Connection
@@ -67,6 +92,29 @@ class TestAMessageForWhichTheSessionIsEnded:
         assert (await versions(superuser))[str(bad)] == [1]
 
 
+class TestADatabaseThatIsAway:
+    async def test_parks_nothing_and_loses_nothing(
+        self, distant: Database, network: Proxy, superuser: asyncpg.Connection
+    ):
+        key, calls = new_id(), []
+
+        async def handler(tx: Transaction, event: Event[UserRegistered]) -> None:
+            calls.append(event.id)
+            if len(calls) == 1:
+                network.cut()
+            await effect(tx, event)
+
+        delivery = Delivery(distant, each(handler), consumer=f"test-{new_id()}")
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(deliver(delivery, message(1, key=key)))
+            await eventually(lambda: network.refused > 5 * SETTINGS.attempts)
+            network.away = False
+
+        assert len(calls) == 2
+        assert await versions(superuser) == {str(key): [1]}
+        assert await is_open(superuser)
+
+
 async def deliver(delivery: Delivery, *messages: Any) -> None:
     offsets = Offsets()
     lane = Lane(delivery, offsets, Flow(offsets, most_in_flight=100), SETTINGS)
@@ -74,9 +122,11 @@ async def deliver(delivery: Delivery, *messages: Any) -> None:
         offsets.begin(one.tp, one.offset)
         lane.add(one)
     delivering = asyncio.create_task(lane.run())
-    await eventually(lambda: offsets.in_flight(TP) == 0)
-    delivering.cancel()
-    await asyncio.wait([delivering])
+    try:
+        await eventually(lambda: offsets.in_flight(TP) == 0)
+    finally:
+        delivering.cancel()
+        await asyncio.wait([delivering])
 
 
 async def is_open(superuser: asyncpg.Connection) -> bool:

@@ -12,6 +12,9 @@ class Proxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
         self.accepted = 0
+        self.refused = 0
+        self.away = False
+        """Ends every connection that comes, without a word."""
         self.silent = False
         """Takes every byte and hands none on, in both directions."""
         self._to_clients: set[asyncio.StreamWriter] = set()
@@ -22,7 +25,17 @@ class Proxy:
         is done then, and nobody is told."""
         self._doomed = set(self._writers & self._to_clients) if answers_only else set(self._writers)
 
+    def cut(self) -> None:
+        """Ends what is open now, and lets nothing through until `away` is taken back."""
+        self.away = True
+        for writer in set(self._writers):
+            writer.transport.abort()
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.away:
+            self.refused += 1
+            writer.transport.abort()
+            return
         self.accepted += 1
         try:
             server_reader, server_writer = await asyncio.open_connection(*self._target)

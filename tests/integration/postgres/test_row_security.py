@@ -19,7 +19,7 @@ select c.relname as name, c.relispartition as is_partition, c.relrowsecurity as 
      where p.polrelid = c.oid and p.polname = 'owner') as gate,
     (select count(*) from pg_policy p
      where p.polrelid = c.oid and p.polroles @> array[0::oid]) as for_everybody
-from pg_class c where c.relnamespace = $1::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f')
+from pg_class c where c.relnamespace = $1::regnamespace and c.relkind in ('r', 'p', 'm', 'f')
 """
 
 _GRANTED = """

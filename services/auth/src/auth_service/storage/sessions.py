@@ -20,23 +20,24 @@ class NewSession:
     label: str | None
 
 
-_INSERT = sa.text("""
-    INSERT INTO authentication_sessions
-        (id, user_id, created_at, last_seen_at, expires_at, ends_at, amr, auth_time,
-         user_agent, network, label)
-    VALUES (:id, :user_id, :now, :now, :expires_at, :ends_at, :amr, :now,
-            :user_agent, :network, :label)
-""")
-
-_SURPLUS = sa.text("""
+# One statement for both: the table is looked at as it was before, so the new one is not among the others.
+_BEGIN = sa.text("""
+    WITH begun AS (
+        INSERT INTO authentication_sessions
+            (id, user_id, created_at, last_seen_at, expires_at, ends_at, amr, auth_time,
+             user_agent, network, label)
+        VALUES (:id, :user_id, :now, :now, :expires_at, :ends_at, :amr, :now,
+                :user_agent, :network, :label)
+    )
     SELECT id FROM authentication_sessions WHERE user_id = :user_id AND is_active AND expires_at > :now
-    ORDER BY last_seen_at DESC, id DESC OFFSET :most
+    ORDER BY last_seen_at DESC, id DESC OFFSET :most_others
 """)
 
 
-async def insert_session(tx: Transaction, session: NewSession) -> None:
-    await tx.execute(
-        _INSERT,
+async def begin_session(tx: Transaction, session: NewSession, *, most: int) -> list[UUID]:
+    """Those not seen for longest, when more than `most` live now; the expired are left to the clean-up."""
+    surplus = await tx.execute(
+        _BEGIN,
         {
             "id": session.id,
             "user_id": session.user_id,
@@ -47,11 +48,7 @@ async def insert_session(tx: Transaction, session: NewSession) -> None:
             "user_agent": session.device.user_agent,
             "network": session.device.network,
             "label": session.label,
+            "most_others": most - 1,
         },
     )
-
-
-async def surplus_sessions(tx: Transaction, *, user_id: UUID, most: int, now: datetime) -> list[UUID]:
-    """Those not seen for longest, when more than `most` live; what has expired is left to the clean-up."""
-    found = await tx.execute(_SURPLUS, {"user_id": user_id, "most": most, "now": now})
-    return list(found.scalars())
+    return list(surplus.scalars())

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from auth_service.domain.refresh_tokens import RefreshToken
 from auth_service.domain.sessions import Device, SessionLimits
-from auth_service.storage.sessions import NewSession, insert_session, surplus_sessions
+from auth_service.storage.sessions import NewSession, begin_session
 from auth_service.usecases.end_sessions import end_sessions
 from common.http.principals import Acr
 from common.ids import NewId
@@ -54,8 +54,7 @@ async def start_session(
         device=device,
         label=label,
     )
-    await insert_session(tx, session)
-    for surplus in await surplus_sessions(tx, user_id=user_id, most=limits.most, now=now):
+    for surplus in await begin_session(tx, session, most=limits.most):
         await end_sessions(tx, user_id=user_id, reason="too_many", now=now, new_id=new_id, only=surplus)
     token = RefreshToken(user_id=user_id, session_id=session.id, counter=0)
     return SessionGrant(refresh=token, amr=amr, auth_time=now, role=role)
