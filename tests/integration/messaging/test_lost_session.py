@@ -59,10 +59,8 @@ async def network(installation: Installation) -> AsyncIterator[Proxy]:
 @pytest.fixture
 async def distant(profile: Database, installation: Installation, network: Proxy) -> AsyncIterator[Database]:
     """The same database, behind the network."""
-    settings, port = (
-        installation.database_settings("profile", "worker"),
-        installation.stack.ports["pgbouncer"],
-    )
+    port = installation.stack.ports["pgbouncer"]
+    settings = installation.database_settings("profile", "worker")
     url = settings.url.get_secret_value().replace(f":{port}/", f":{network.port}/")
     moved = settings.model_copy(update={"url": SecretStr(url)})
     database = Database(moved, service="profile", application_name="profile-worker")
