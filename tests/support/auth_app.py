@@ -31,6 +31,8 @@ from tests.support.installation import Installation
 
 BASE = "http://auth.test/api/v1/auth"
 UNLIMITED = "1000000/1"
+CHEAPEST = {"HASHING_MEMORY_KIB": "7168", "HASHING_PASSES": "1"}
+"""What the settings let pass: most tests are not about hashes, and make hundreds."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ async def auth_app(
     """With a signing key; limits of rate are out of the way unless a test sets one."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in installation.environment("auth", "api").items():
+            patch.setenv(name, value)
+        for name, value in CHEAPEST.items():
             patch.setenv(name, value)
         settings = load(AuthApiSettings)
     worker = databases("auth", "worker")
