@@ -252,6 +252,24 @@ class TestOneShot:
 
             assert notes(tmp_path) == []
 
+    async def test_whose_inputs_cannot_be_read_says_so_and_keeps_nobody_waiting(self, tmp_path: Path):
+        def unreadable() -> str:
+            raise FileNotFoundError("code.py")
+
+        parts = (
+            just_runs("migrate", tmp_path, one_shot=True, fingerprint=unreadable),
+            part("api", tmp_path, needs=("migrate",)),
+        )
+
+        async with supervised(*parts, state=tmp_path) as supervisor:
+            assert await supervisor.up() == ["migrate", "api"]
+            told = await state_of(supervisor, "migrate")
+
+        assert (told["state"], told["reason"]) == (
+            "failed",
+            "what it is made from could not be read: code.py",
+        )
+
     async def test_may_be_a_preparation_alone(self, tmp_path: Path):
         ran: list[str] = []
 

@@ -26,4 +26,5 @@ def _files(sources: Iterable[Path]) -> Iterable[Path]:
 
 
 def _is_source(path: Path) -> bool:
-    return path.suffix != ".pyc" and not any(part.startswith(".") for part in path.parts[-2:])
+    """In a folder of caches files come and go, under other names for a moment."""
+    return "__pycache__" not in path.parts and not any(part.startswith(".") for part in path.parts[-2:])

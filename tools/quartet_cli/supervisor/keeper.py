@@ -144,7 +144,7 @@ class Keeper:
 
     async def _start(self) -> None:
         self.started_at = time.monotonic()
-        fingerprint = self.fingerprint = self.part.fingerprint() if self.part.fingerprint else None
+        fingerprint = self.fingerprint = self._made_from()
         if self.part.one_shot and fingerprint and self._done.holds(self.part.name, fingerprint):
             self._succeed(State.DONE)
             return
@@ -166,6 +166,12 @@ class Keeper:
         if self.part.one_shot and fingerprint:
             self._done.put(self.part.name, fingerprint)
         self._succeed(State.DONE if self.part.one_shot else State.READY)
+
+    def _made_from(self) -> str | None:
+        try:
+            return self.part.fingerprint() if self.part.fingerprint else None
+        except OSError as error:
+            raise PartFailedError(f"what it is made from could not be read: {error}") from error
 
     async def _prepare(self) -> None:
         self._log_start = self.part.log.stat().st_size if self.part.log.exists() else 0
