@@ -261,7 +261,7 @@ class TestOneShot:
             part("api", tmp_path, needs=("migrate",)),
         )
 
-        async with supervised(*parts, state=tmp_path) as supervisor:
+        async with supervised(*parts, state=tmp_path) as supervisor, asyncio.timeout(20):
             assert await supervisor.up() == ["migrate", "api"]
             told = await state_of(supervisor, "migrate")
 

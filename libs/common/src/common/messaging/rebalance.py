@@ -44,7 +44,7 @@ class Handover(ConsumerRebalanceListener):
             await self._commit()
         self._offsets.forget_all()
 
-    async def on_partitions_assigned(  # pyright: ignore[reportIncompatibleMethodOverride]
+    async def on_partitions_assigned(  # pyright: ignore[reportIncompatibleMethodOverride] - coroutines are awaited
         self, assigned: set[TopicPartition]
     ) -> None:
         log.info("consumer.assigned", partitions=len(assigned))
