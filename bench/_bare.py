@@ -6,6 +6,8 @@
 import json
 import os
 import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import asyncpg
 import uvicorn
@@ -39,13 +41,14 @@ def build(user_id: str, *, in_transaction: bool) -> Starlette:
                 row = await connection.fetchrow(SQL, user_id)
         return Response(json.dumps(dict(row), default=str), media_type="application/json")
 
-    async def lifespan(app: Starlette):  # noqa: ARG001 - the framework passes it
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncGenerator[None]:  # noqa: ARG001 - the framework passes it
         nonlocal pool
         # without a transaction there is no role: that handler asks as the superuser, past all policies
         url = os.environ["DATABASE_URL" if in_transaction else "BENCH_SUPERUSER_URL"]
-        options = {} if in_transaction else {"server_settings": {"search_path": "profile"}}
+        where = None if in_transaction else {"search_path": "profile"}
         pool = await asyncpg.create_pool(
-            url, min_size=6, max_size=6, statement_cache_size=0, reset=_nothing, **options
+            url, min_size=6, max_size=6, statement_cache_size=0, reset=_nothing, server_settings=where
         )
         yield
         await pool.close()

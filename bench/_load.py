@@ -65,8 +65,8 @@ async def main(url: str, duration: float, connections: int, rate: float) -> None
     await asyncio.gather(*(caller(parts, one, began + duration, seconds, pause) for one in requests))
     took = time.perf_counter() - began
     seconds.sort()
-    answer = {"rate": len(seconds) / took, "p50_ms": _at(seconds, 0.5), "p99_ms": _at(seconds, 0.99)}
-    print(json.dumps(answer))
+    answer = {"requests": len(seconds), "rate": len(seconds) / took}
+    print(json.dumps(answer | {"p50_ms": _at(seconds, 0.5), "p99_ms": _at(seconds, 0.99)}))
 
 
 def _at(ordered: list[float], part: float) -> float:

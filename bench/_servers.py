@@ -42,6 +42,21 @@ async def superuser(installation: Installation) -> AsyncGenerator[asyncpg.Connec
         await connection.close()
 
 
+@asynccontextmanager
+async def durable(root: asyncpg.Connection) -> AsyncGenerator[None]:
+    """The test stack's PostgreSQL leaves fsync out; whoever runs one for users does not."""
+    names = ("fsync", "full_page_writes")
+    try:
+        for name in names:
+            await root.execute(f"alter system set {name} = on")
+        await root.execute("select pg_reload_conf()")
+        yield
+    finally:
+        for name in names:
+            await root.execute(f"alter system reset {name}")
+        await root.execute("select pg_reload_conf()")
+
+
 def worker_database(installation: Installation, service: str) -> Database:
     settings = installation.database_settings(service, "worker")
     return Database(settings, service=service, application_name=f"{service}-bench")

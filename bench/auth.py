@@ -26,7 +26,7 @@ from auth_service.usecases.rotate_signing_keys import rotate_signing_keys
 from bench._auth_load import Connection
 from bench._core import Spending, held, servers_of
 from bench._report import report
-from bench._servers import servers, superuser, worker_database
+from bench._servers import durable, servers, superuser, worker_database
 from bench._stack import free_port
 from common.clock import utc_now
 from common.ids import new_id
@@ -135,21 +135,6 @@ async def lost_replies(base: str, login: dict[str, Any]) -> dict[str, Any]:
         f"same successor after {LATER_SECONDS:g} s": later == successor,
         "refused after reuse, ms": round(1000 * (time.perf_counter() - began)),
     }
-
-
-@asynccontextmanager
-async def durable(root: asyncpg.Connection) -> AsyncGenerator[None]:
-    """The test stack's PostgreSQL leaves fsync out; whoever runs one for users does not."""
-    names = ("fsync", "full_page_writes")
-    try:
-        for name in names:
-            await root.execute(f"alter system set {name} = on")
-        await root.execute("select pg_reload_conf()")
-        yield
-    finally:
-        for name in names:
-            await root.execute(f"alter system reset {name}")
-        await root.execute("select pg_reload_conf()")
 
 
 class Bench:
