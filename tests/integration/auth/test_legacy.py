@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -109,6 +110,27 @@ class TestAnOlderToken:
         principal = await taking.app.state.access_tokens.principal(token)
 
         assert (principal.auth_time, principal.acr) == (None, None)
+
+    async def test_is_told_when_its_kind_ends(self, taking, ada):
+        """Once, also where two dependencies of a route look at the token."""
+        async with taking.client(older(sub=str(ada))) as client:
+            answers = [await client.get("/me"), await client.delete("/sessions/none")]
+
+        for answer in answers:
+            (sunset,), (since,) = answer.headers.get_list("sunset"), answer.headers.get_list("deprecation")
+            ends = taking.settings.legacy.sunset
+            assert ends is not None
+            assert parsedate_to_datetime(sunset) == ends.replace(microsecond=0)
+            assert int(since.removeprefix("@")) < ends.timestamp()
+
+    async def test_is_told_so_and_no_other_token(self, taking, ada, superuser):
+        stored = await taking.resources.hashing.hash("correct horse battery")
+        await superuser.execute("update auth.users set hashed_password = $1", stored)
+        newer = await taking.log_in(ADA, "correct horse battery")
+        async with taking.client(newer["access_token"]) as client:
+            answer = await client.get("/me")
+
+        assert {"sunset", "deprecation"}.isdisjoint(answer.headers)
 
     async def test_without_the_scope_of_a_service_is_good_for_nothing_there(self, app_with, ada):
         async with app_with(legacy(scopes=("calendar",))) as app, app.client(older(sub=str(ada))) as client:

@@ -30,8 +30,8 @@ def cors(origins: Sequence[str]) -> list[Middleware]:
                 *("X-Request-Id", "If-Match", "If-None-Match", "Last-Event-ID"),
             ],
             expose_headers=[
-                *("ETag", "Idempotency-Replayed", "Location", "RateLimit", "RateLimit-Policy"),
-                *("Retry-After", "WWW-Authenticate", "X-Quartet-Device", "X-Request-Id"),
+                *("Deprecation", "ETag", "Idempotency-Replayed", "Location", "RateLimit", "RateLimit-Policy"),
+                *("Retry-After", "Sunset", "WWW-Authenticate", "X-Quartet-Device", "X-Request-Id"),
             ],
         )
     ]

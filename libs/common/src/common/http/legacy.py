@@ -6,7 +6,8 @@ one algorithm. The secret never meets a token that names a published key, and no
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from uuid import UUID
 
 from joserfc.jwk import OctKey
@@ -18,6 +19,8 @@ from common.http.signed import check_times, malformed, moment, refused, signed_c
 from common.settings import LegacySettings
 
 ALGORITHM = "HS256"
+_SUPERSEDED = datetime(2026, 11, 1, tzinfo=UTC)
+"""Since when there are access tokens of the newer kind."""
 _HEADER = frozenset({"alg", "typ"})
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
 
@@ -53,6 +56,11 @@ class LegacyTokens:
         self._scopes = scopes
         self._user_by_email = user_by_email
         self._used = used
+        self.notice = (
+            (b"deprecation", f"@{int(_SUPERSEDED.timestamp())}".encode()),
+            (b"sunset", format_datetime(sunset.astimezone(UTC), usegmt=True).encode()),
+        )
+        """Headers that tell a client when such a token ends (RFC 9745, RFC 8594)."""
 
     async def principal(self, token: str, now: datetime) -> Principal:
         try:

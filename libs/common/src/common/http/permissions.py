@@ -8,7 +8,7 @@ from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 
 from common.errors import Kind, QuartetError
-from common.http.answers import RefusalError
+from common.http.answers import ADDED_HEADERS, RefusalError, add_header
 from common.http.documented import codes_of
 from common.http.principals import Acr, Principal, ServicePrincipal
 from common.http.signed import refused, scope_missing
@@ -43,7 +43,11 @@ class AccessToken(SecurityBase):
 
     async def __call__(self, request: Request) -> Principal:
         tokens: AccessTokens = request.app.state.access_tokens
-        return await tokens.principal(_presented(request))
+        user = await tokens.principal(_presented(request))
+        if user.session_id is None and tokens.notice[0] not in request.scope.get(ADDED_HEADERS, ()):
+            for name, value in tokens.notice:
+                add_header(request.scope, name, value)
+        return user
 
 
 CurrentUser = Annotated[Principal, Depends(AccessToken())]

@@ -52,6 +52,11 @@ class AccessTokens:
         self._clock = clock
         self._remembered: _Memory[Principal] = _Memory()
 
+    @property
+    def notice(self) -> tuple[tuple[bytes, bytes], ...]:
+        """Headers for whoever comes with a token of the older system."""
+        return () if self._legacy is None else self._legacy.notice
+
     async def principal(self, token: str) -> Principal:
         now = self._clock()
         digest = _digest(token)
