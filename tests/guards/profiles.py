@@ -91,8 +91,8 @@ PROFILES = (
     Guard(
         "a version is forgotten before its change is answered",
         "postgres/engine.py",
-        "            if changes and self._on_change is not None:",
-        "            if False:",
+        "        if names and self._on_change is not None:",
+        "        if False:",
         f"{_UNCHANGED}::TestWhatIsUnchanged::test_is_forgotten_before_a_change_is_answered",
     ),
     Guard(

@@ -1,5 +1,5 @@
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import asyncpg
 import pytest
@@ -35,13 +35,15 @@ class TestOneTrip:
         rows = await in_one_trip(
             database,
             """SELECT $1::uuid, $2::timestamptz, $3::bigint, $4::integer, $5::text, null::text, true, false,
-                array[$5::text, ''], '{}'::text[], $6::bytea[] = array['\\x00ff'::bytea, ''::bytea]""",
-            *(user_id, now, -(2**62), 7, "it's; DROP TABLE \\ ☃", [b"\x00\xff", b""]),
+                array[$5::text, ''], '{}'::text[], $6::bytea[] = array['\\x00ff'::bytea, ''::bytea],
+                $7::date, date '2026-11-22', date '9999-12-31'""",
+            *(user_id, now, -(2**62), 7, "it's; DROP TABLE \\ ☃", [b"\x00\xff", b""], date(1890, 1, 1)),
             as_user=user_id,
         )
 
         text = "it's; DROP TABLE \\ ☃"
-        assert rows == [(user_id, now, -(2**62), 7, text, None, True, False, [text, ""], [], True)]
+        days = (date(1890, 1, 1), date(2026, 11, 22), date.max)
+        assert rows == [(user_id, now, -(2**62), 7, text, None, True, False, [text, ""], [], True, *days)]
 
     async def test_brings_many_rows_and_large_ones(self, database):
         statement = "SELECT n, repeat('x', $1) FROM generate_series(1, 200) AS n"
@@ -112,6 +114,16 @@ class TestLostConnection:
 
         assert await in_one_trip(database, WRITE_ANEW, "again", user_id, as_user=user_id) == [("again",)]
         assert await count(superuser) == 2
+
+    async def test_before_the_answer_is_told_by_what_is_not_to_be_repeated(self, database, proxy, superuser):
+        user_id = new_id()
+        proxy.doom(answers_only=True)
+        with pytest.raises(QuartetError) as caught:
+            await in_one_trip(database, WRITE_ANEW, "once", user_id, as_user=user_id, repeatable=False)
+
+        assert caught.value.code == "database.unavailable"
+        assert await count(superuser) == 1
+        assert database.pool.checked_out == 0
 
     async def test_twice_is_told_as_a_database_that_is_away(self, database, proxy):
         async def not_there(*_arguments: object) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import httpx
 import pytest
 
@@ -13,6 +14,7 @@ from common.errors import QuartetError
 from common.ids import new_id
 from common.known_versions import KnownVersions
 from common.postgres.engine import Transaction, changed
+from common.postgres.one_trip import in_one_trip
 from tests.support.factories import user_registered
 from tests.support.own_redis import OwnRedis, own_redis_on
 from tests.support.profile_app import ProfileApp, profile_app_with
@@ -212,6 +214,13 @@ class TestACommit:
             await database.in_transaction(ada, lose_the_connection)
 
         assert forgotten == [{"x"}]
+
+    async def test_in_one_trip_is_forgotten_answered_or_not(self, database, forgotten, ada):
+        await in_one_trip(database, "SELECT 1", as_user=ada, changes=["x"])
+        with pytest.raises(asyncpg.DivisionByZeroError):
+            await in_one_trip(database, "SELECT 1 / 0", as_user=ada, changes=["y"])
+
+        assert forgotten == [{"x"}, {"y"}]
 
     async def test_that_never_came_leaves_what_is_known(self, database, forgotten, ada):
         async def fail(tx: Transaction) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Final, TypeVar, cast
@@ -123,13 +123,16 @@ class Database:
         finally:
             self._give_back(pooled)
             # a commit that failed may have happened all the same
-            if changes and self._on_change is not None:
-                await self._on_change(frozenset(changes))
+            await self.tell_changed(changes or ())
         if wake and self._on_commit is not None:
             try:
                 self._on_commit(frozenset(wake))
             except Exception as error:  # noqa: BLE001 - committed is committed; who waits for the hint polls
                 _log.warning("database.wake_failed", error=type(error).__name__)
+
+    async def tell_changed(self, names: Collection[str]) -> None:
+        if names and self._on_change is not None:
+            await self._on_change(frozenset(names))
 
     async def roll_back(self, pooled: Pooled) -> None:
         """Goes on when the caller is cancelled meanwhile; a rollback that fails ends the connection."""

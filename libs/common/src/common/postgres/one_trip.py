@@ -1,6 +1,6 @@
 """A whole transaction in one round trip: begun, asked and committed at once (ADR 0026)."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
 
 from common.postgres import faults
 from common.postgres.context import AsUser
@@ -9,17 +9,35 @@ from common.postgres.pool import Pooled
 from common.postgres.trip import Argument, Row
 
 
-async def in_one_trip(database: Database, statement: str, *arguments: Argument, as_user: AsUser) -> list[Row]:
+async def in_one_trip(
+    database: Database,
+    statement: str,
+    *arguments: Argument,
+    as_user: AsUser,
+    repeatable: bool = True,
+    changes: Collection[str] = (),
+) -> list[Row]:
     """For what is asked for most: one statement, with `$1` and so on for its arguments.
 
-    On a connection that ends before the answer it is carried out again: only for what may be repeated.
+    On a connection that ends before the answer it is carried out again, or told as unavailable when it is not
+    `repeatable`. `changes` is what `changed()` is in a transaction.
     """
+    try:
+        return await _answered(database, statement, arguments, as_user, attempts=2 if repeatable else 1)
+    finally:
+        # what was never answered may have been carried out all the same
+        await database.tell_changed(changes)
+
+
+async def _answered(
+    database: Database, statement: str, arguments: tuple[Argument, ...], as_user: AsUser, *, attempts: int
+) -> list[Row]:
     pooled = await _opened(database.pool.take())
-    for may_be_dead in (True, False):
+    for attempt in range(1, attempts + 1):
         try:
             rows = await pooled.driver.in_one_trip(database.service, as_user, statement, arguments)
         except BaseException as error:
-            if may_be_dead and faults.is_disconnect(error):
+            if attempt < attempts and faults.is_disconnect(error):
                 pooled = await _opened(database.pool.renew(pooled))
                 continue
             database.pool.give_back(pooled)

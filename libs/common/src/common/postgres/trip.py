@@ -6,7 +6,7 @@ comes before a Sync as one transaction, and a pooler sees one answer end.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from struct import Struct
 from typing import Any, Final, cast
@@ -16,13 +16,14 @@ import asyncpg
 
 from common.postgres.context import AsUser, role_name
 
-Argument = str | int | UUID | datetime | list[bytes] | None
+Argument = str | int | UUID | date | list[bytes] | None
 Row = tuple[Any, ...]
 
 _INT16, _INT32 = Struct("!h"), Struct("!i")
 _HEAD = Struct("!ci")
 _TYPE_OF_COLUMN = Struct("!ihihih")
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_FIRST_DAY = _EPOCH.date().toordinal()
 _AS = "SELECT set_config('role', $1, true), set_config('app.user_id', $2, true)"
 
 
@@ -136,9 +137,9 @@ def _bind(arguments: Sequence[Argument]) -> bytes:
     return _message(b"B", b"".join(parts))
 
 
-def _text(argument: str | int | UUID | datetime | list[bytes]) -> str:
+def _text(argument: str | int | UUID | date | list[bytes]) -> str:
     match argument:
-        case datetime():
+        case date():
             return argument.isoformat()
         case list():
             return "{" + ",".join(f'"\\\\x{one.hex()}"' for one in argument) + "}"
@@ -192,10 +193,11 @@ _DECODERS: Final[dict[int, Callable[[bytes], Any]]] = {
     23: _integer,
     25: bytes.decode,
     1009: _texts,
+    1082: lambda raw: date.fromordinal(_FIRST_DAY + _integer(raw)),
     1184: lambda raw: _EPOCH + timedelta(microseconds=_integer(raw)),
     2950: lambda raw: UUID(bytes=raw),
 }
-"""By the number of the type: bool, bigint, integer, text, text[], timestamptz, uuid; else a KeyError."""
+"""By the number of the type: bool, bigint, integer, text, text[], date, timestamptz, uuid; else a KeyError."""
 
 
 def _error(body: bytes) -> BaseException:
