@@ -147,6 +147,22 @@ MESSAGING = (
         f"{_MSG}/test_consumer.py::TestParking::test_a_poison_message_stops_its_key_and_nothing_else",
     ),
     Guard(
+        "a handler that is cancelled from inside ends no lane",
+        "messaging/delivery.py",
+        "if task is None or task.cancelling():",
+        "if True:",
+        f"{_MSG}/test_consumer.py"
+        "::TestParking::test_a_handler_that_is_cancelled_from_inside_stops_its_key_and_no_lane",
+    ),
+    Guard(
+        "a message that cannot be decoded is kept as its user's",
+        "messaging/parking.py",
+        '"user_id": user_of(message.record),',
+        '"user_id": message.event.user_id if message.event else None,',
+        f"{_MSG}/test_parking.py"
+        "::TestADeadLetter::test_names_its_user_and_its_trace_although_its_payload_cannot_be_read",
+    ),
+    Guard(
         "what loses its session again and again while the database answers is parked",
         "messaging/course.py",
         "return Deliver(messages) if self._lost is None else Ask()",

@@ -190,6 +190,27 @@ class TestParking:
         (key,) = await parked_keys(superuser)
         assert (key["topic"], key["key"], key["attempts"]) == ("auth.user.v1", bad.key, 1)
 
+    async def test_a_handler_that_is_cancelled_from_inside_stops_its_key_and_no_lane(
+        self, new_consumer: NewConsumer, streams: Streams, superuser: asyncpg.Connection
+    ):
+        bad, good = user_registered(), user_registered()
+
+        async def handler(tx: Transaction, event: Event[UserRegistered]) -> None:
+            await effect(tx, event)
+            if event.id == bad.id:
+                raise asyncio.CancelledError
+
+        one_lane = replace(QUICK, lanes=1)
+        await streams.send(bad)
+        await streams.send(good)
+
+        async with running(new_consumer(each(handler), one_lane)):
+            await eventually(lambda: has(superuser, {good.key: [1]}))
+            (row,) = await eventually(lambda: _when(parked(superuser), 1))
+
+        assert (row["event_id"], row["kind"]) == (bad.id, "permanent")
+        assert "cancelled from inside" in row["error_detail"]
+
     async def test_a_batch_of_many_loses_only_the_one_that_fails(
         self, new_consumer: NewConsumer, streams: Streams, superuser: asyncpg.Connection
     ):

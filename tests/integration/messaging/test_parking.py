@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from importlib.metadata import version
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from common.messaging.parking import unpack_headers
 from common.postgres.context import Context
 from common.postgres.engine import Database
 from tests.support.messaging import each, versions
-from tests.support.records import TP, message
+from tests.support.records import TP, message, message_of, record
 from tests.support.waiting import eventually
 
 TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
@@ -72,6 +73,26 @@ class TestADeadLetter:
             "common": version("quartet-common"),
             "schema": "urn:quartet:schema:user.registered.v1",
         }
+
+    async def test_names_its_user_and_its_trace_although_its_payload_cannot_be_read(
+        self, delivery: Delivery, key: UUID, superuser: asyncpg.Connection
+    ):
+        told = replace(record(7, key=key, trace={"traceparent": TRACE}), value=b"{")
+        await delivery.park(message_of(told), POISON, attempts=1)
+
+        row = await superuser.fetchrow("select * from profile.parked_messages")
+
+        assert (row["user_id"], row["trace"]) == (key, TRACE)
+
+    async def test_is_kept_although_nothing_of_its_headers_can_be_read(
+        self, delivery: Delivery, superuser: asyncpg.Connection
+    ):
+        broken = [("ce_userid", b"nobody"), ("traceparent", b"\xff"), ("ce_type", None)]
+        await delivery.park(message_of(record(7, headers=broken)), POISON, attempts=1)
+
+        row = await superuser.fetchrow("select * from profile.parked_messages")
+
+        assert (row["user_id"], row["trace"], row["event_type"]) == (None, None, None)
 
     async def test_is_kept_beside_one_that_stood_at_its_place_on_a_cluster_that_was_lost(
         self, delivery: Delivery, key: UUID, superuser: asyncpg.Connection

@@ -1,7 +1,9 @@
 """One transaction for a batch of messages: inbox rows, effects and the events that follow from them."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -89,6 +91,10 @@ class Delivery:
 
     async def handle(self, tx: Transaction, events: Iterable[Event[Any]]) -> None:
         """Groups by type for the handlers, and lets no event of a key pass an earlier one of another type."""
+        with _told_from_our_own_end():
+            await self._handle(tx, events)
+
+    async def _handle(self, tx: Transaction, events: Iterable[Event[Any]]) -> None:
         groups: dict[str, list[Event[Any]]] = {}
         type_of_key: dict[str, str] = {}
         for event in events:
@@ -125,6 +131,20 @@ class Delivery:
             with processed(event):
                 await handler(tx, event)
         await become(tx, service, Context.SYSTEM)
+
+
+@contextmanager
+def _told_from_our_own_end() -> Generator[None, None, None]:
+    """A handler that raises `CancelledError` by itself would end its lane, and nobody would hear of it."""
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise QuartetError(
+            "event.handler_cancelled", "The handler was cancelled from inside.", kind=Kind.INTERNAL
+        ) from error
 
 
 def _passes(message: Message) -> bool:

@@ -111,6 +111,20 @@ def id_of(record: Record) -> UUID:
         return uuid5(_UNREADABLE_IDS, f"{place}/{record.timestamp}")
 
 
+def user_of(record: Record) -> UUID | None:
+    """Whom it is about, if that can be read."""
+    try:
+        return _id(dict(record.headers), "ce_userid")
+    except UndecodableError:
+        return None
+
+
+def trace_of(record: Record) -> dict[str, str]:
+    """Of its cause, as far as it can be read."""
+    found = ((name, _first(record, name)) for name in TRACE_HEADERS)
+    return {name: value for name, value in found if value is not None}
+
+
 def readable_key(record: Record) -> str | None:
     if record.key is not None and len(record.key) > MOST_KEY_BYTES:
         return None

@@ -10,7 +10,15 @@ from aiokafka import TopicPartition
 from opentelemetry.trace import get_current_span
 
 from common.contracts.envelope import Event, Payload
-from common.messaging.headers import Record, UndecodableError, id_of, parse_event, readable_key, type_of
+from common.messaging.headers import (
+    Record,
+    UndecodableError,
+    id_of,
+    parse_event,
+    readable_key,
+    trace_of,
+    type_of,
+)
 from common.telemetry.tracing import continue_trace
 
 
@@ -32,7 +40,7 @@ class Message:
     @property
     def trace_id(self) -> str | None:
         """Of its cause, for the log; None when it names none that can be read."""
-        context = get_current_span(continue_trace(self.event.trace if self.event else {})).get_span_context()
+        context = get_current_span(continue_trace(trace_of(self.record))).get_span_context()
         return f"{context.trace_id:032x}" if context.is_valid else None
 
     @property

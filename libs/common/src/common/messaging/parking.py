@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from common.ids import new_id
 from common.messaging.failures import Failure, FailureKind
-from common.messaging.headers import TRACE_HEADERS, Record, readable_key, schema_of
+from common.messaging.headers import TRACE_HEADERS, Record, readable_key, schema_of, trace_of, user_of
 from common.messaging.messages import Message
 from common.postgres.engine import Transaction
 
@@ -99,7 +99,7 @@ async def park(
 
 
 def _row(consumer: str, message: Message, failure: Failure, *, attempts: int) -> dict[str, Any]:
-    event = message.event
+    """What cannot be decoded is still some user's, and is erased with them."""
     return {
         "id": new_id(),
         "consumer": consumer,
@@ -115,8 +115,8 @@ def _row(consumer: str, message: Message, failure: Failure, *, attempts: int) ->
         "attempts": attempts,
         "event_id": message.event_id,
         "event_type": message.event_type,
-        "user_id": event.user_id if event else None,
-        "trace": event.trace.get(TRACE_HEADERS[0]) if event else None,
+        "user_id": user_of(message.record),
+        "trace": trace_of(message.record).get(TRACE_HEADERS[0]),
         "versions": json.dumps(_versions(message.record)),
     }
 
