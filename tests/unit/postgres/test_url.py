@@ -1,12 +1,12 @@
 import ssl
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.postgres.url import fix_async_database_url, libpq_url, parse_url
+from common.postgres.url import Surroundings, fix_async_database_url, libpq_url, parse_url
 from common.postgres.url_errors import DatabaseUrlError
 from tests.support.authority import Authority
 
@@ -49,6 +49,34 @@ class TestUrl:
         ]
         assert found.port == int(theirs["port"])
         assert psycopg.conninfo.conninfo_to_dict(libpq_url(url)) == theirs
+
+    @given(
+        place=st.sampled_from(["", "ada@", "ada:secret@", "ada:@"]),
+        host=st.sampled_from(["", "db", "DB", "[::1]", "%2Ftmp"]),
+        port=st.sampled_from(["", ":", ":6432", ":05432"]),
+        path=st.sampled_from(["", "/", "/quartet", "/one/two"]),
+        said=st.dictionaries(
+            st.sampled_from(["host", "port", "password", "dbname"]), st.sampled_from(["", "7"])
+        ),
+    )
+    def test_is_read_as_libpq_reads_what_it_says_twice_or_not_at_all(self, place, host, port, path, said):
+        url = f"postgresql://{place}{host}{port}{path}?{urlencode({**said, 'user': 'eve'})}"
+
+        found, theirs = parse_url(url), psycopg.conninfo.conninfo_to_dict(url)
+
+        assert found.user == theirs["user"]
+        assert (found.password or "", found.host) == (
+            theirs.get("password", ""),
+            theirs.get("host") or "localhost",
+        )
+        assert (found.database, found.port) == (
+            theirs.get("dbname") or found.user,
+            int(theirs.get("port") or 5432),
+        )
+        assert psycopg.conninfo.conninfo_to_dict(libpq_url(url)).items() >= theirs.items()
+
+    def test_may_end_its_line(self):
+        assert parse_url("postgresql://u@db/d?sslmode=disable\n").mode == "disable"
 
     def test_takes_an_address_of_ipv6(self):
         assert parse_url("postgresql://u@[::1]:5433/d").host == "::1"
@@ -102,6 +130,13 @@ class TestUrl:
         assert url == "postgresql://ada:p%2Fw@db/d?sslmode=require"
         assert psycopg.conninfo.conninfo_to_dict(url)["password"] == "p/w"
 
+    def test_for_libpq_says_what_the_service_s_own_variables_say(self, monkeypatch):
+        monkeypatch.setenv("AUTH_PGSSLMINPROTOCOLVERSION", "TLSv1.3")
+
+        found = psycopg.conninfo.conninfo_to_dict(libpq_url("postgresql://u@db/d", Surroundings("auth")))
+
+        assert found["ssl_min_protocol_version"] == "TLSv1.3"
+
 
 class TestParameters:
     @pytest.mark.parametrize(
@@ -123,7 +158,18 @@ class TestParameters:
             ("mysql://u@db/d", "must begin with postgresql://"),
             ("postgresql://db/d", "names no user"),
             ("postgresql://u@db:many/d", "port is no number"),
+            ("postgresql://u@db:0/d", "port is no number from 1 to 65535"),
+            ("postgresql://u@db/d?port=65536", "port is no number from 1 to 65535"),
+            ("postgresql://u@db/d?port=1_0", "port is no number from 1 to 65535"),
+            ("postgresql://u@[::1]db/d", "host cannot be read: write host:port"),
+            ("postgresql://u@::1/d", "host cannot be read: write host:port"),
+            ("postgresql://u:a@b@db/d", "more than one '@': percent-encode its password"),
+            ("postgresql://u:a\tb@db/d", "a space or a control character: percent-encode it"),
+            ("postgresql://u%00user%00postgres@db/d", "holds %00"),
+            ("postgresql://u@db/d?application_name=x%00", "holds %00"),
             ("postgresql://u@db/d?sslmode=maybe", "is not one of disable, allow"),
+            ("postgresql://u@db/d?sslmode=", "sslmode='' is not one of disable, allow"),
+            ("postgresql://u@db/d?sslmode=verify-full&ssl=false", "both ssl and sslmode: remove ssl"),
             ("postgresql://u:100%@db/d", "'%' that encodes nothing: write %25"),
             ("postgresql://u:%ff@db/d", "no UTF-8"),
             ("postgresql://u:a#b@db/d", "write %23"),

@@ -19,8 +19,11 @@ from common.postgres.tls import SSL_MODES, SslMode, create_ssl_context
 from common.postgres.tls_files import NO_FILES, TlsFiles, from_environment
 from common.postgres.url_errors import DatabaseUrlError
 
+_TLS_SETTINGS: Final = ("ssl_min_protocol_version", "ssl_max_protocol_version", "sslnegotiation")
 _SCHEME: Final = re.compile(r"postgres(?:ql)?(?:\+[a-z0-9_]+)?")
 _BARE_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f]")
+_PLACE: Final = re.compile(r"(?P<host>\[[^]]*\]|[^]\[:]*)(:(?P<port>[^]\[:]*))?")
 
 
 @dataclass(frozen=True)
@@ -71,14 +74,21 @@ class Surroundings:
         return TlsFiles.found(query, self.environment, folder=self.folder, service=self.service)
 
     def tls(self, query: Mapping[str, str], parameter: str) -> str | None:
-        return query.get(parameter) or from_environment(parameter, self.environment, self.service)
+        if parameter in query:
+            return query[parameter]
+        return from_environment(parameter, self.environment, self.service)
+
+    def tls_settings(self, query: Mapping[str, str]) -> dict[str, str]:
+        """Those that are no files, as far as something is said of them."""
+        said = {parameter: self.tls(query, parameter) for parameter in _TLS_SETTINGS}
+        return {parameter: value for parameter, value in said.items() if value}
 
 
 def parse_url(url: str, around: Surroundings | None = None) -> ConnectArguments:
     around = around or Surroundings()
     parts, query = _split(url)
     host, port = _host_and_port(parts, query)
-    user = _decoded(parts.username) or query.get("user")
+    user = query.get("user", _decoded(parts.username))
     if not user:
         raise DatabaseUrlError("the database URL names no user: postgresql://USER:…@HOST/DATABASE")
     by_socket = host.startswith("/")
@@ -88,8 +98,8 @@ def parse_url(url: str, around: Surroundings | None = None) -> ConnectArguments:
         host=host,
         port=port,
         user=user,
-        password=_decoded(parts.password) or query.get("password"),
-        database=_decoded(parts.path[1:]) or query.get("dbname") or query.get("database") or user,
+        password=query.get("password", _decoded(parts.password)) or None,
+        database=query.get("dbname", query.get("database", _decoded(parts.path[1:]))) or user,
         mode=mode,
         ssl=create_ssl_context(
             mode,
@@ -127,6 +137,7 @@ def fix_async_database_url(url: str, around: Surroundings | None = None) -> tupl
 
 def libpq_url(url: str, around: Surroundings | None = None) -> str:
     """The same URL for psycopg, which is libpq: its parameters only, and the files that were found."""
+    around = around or Surroundings()
     arguments = parse_url(url, around)
     parts, query = _split(url)
     known = {name: value for name, value in query.items() if name not in DROPPED or name == "connect_timeout"}
@@ -134,11 +145,16 @@ def libpq_url(url: str, around: Surroundings | None = None) -> str:
     if "database" in known:
         known["dbname"] = known.pop("database")
     if not arguments.host.startswith("/"):
-        known |= {"sslmode": arguments.mode} | arguments.tls_files.named()
-    return parts._replace(scheme="postgresql", query=urlencode(known, quote_via=quote)).geturl()
+        known |= around.tls_settings(query) | {"sslmode": arguments.mode} | arguments.tls_files.named()
+    # not geturl(), which leaves out the slashes before an empty place
+    return f"postgresql://{parts.netloc}{parts.path}?{urlencode(known, quote_via=quote)}"
 
 
 def _split(url: str) -> tuple[SplitResult, dict[str, str]]:
+    # a secret that is read from a file often ends its line
+    url = url.strip()
+    if _UNPRINTABLE.search(url):
+        raise DatabaseUrlError("the database URL holds a space or a control character: percent-encode it")
     # what urlsplit says about a faulty URL may hold a part of the password: none of it is passed on
     try:
         parts = urlsplit(url)
@@ -150,9 +166,9 @@ def _split(url: str) -> tuple[SplitResult, dict[str, str]]:
         raise DatabaseUrlError("the database URL holds a '#': write %23")
     if _BARE_PERCENT.search(url):
         raise DatabaseUrlError("the database URL holds a '%' that encodes nothing: write %25")
-    if "@" in parts.path + parts.query:
-        # most often the rest of a password that holds a '/' or a '?'
-        raise DatabaseUrlError("the database URL holds a '@' after its host: percent-encode its password")
+    if "@" in parts.path + parts.query or parts.netloc.count("@") > 1:
+        # most often the rest of a password that holds a '/', a '?' or a '@'
+        raise DatabaseUrlError("the database URL holds more than one '@': percent-encode its password")
     query: dict[str, str] = {}
     for pair in filter(None, parts.query.split("&")):
         # not parse_qsl: it makes '+' a space, and to libpq it is a plus
@@ -161,6 +177,8 @@ def _split(url: str) -> tuple[SplitResult, dict[str, str]]:
             raise DatabaseUrlError(f"the database URL gives {name} twice: several hosts are not supported")
         _check_parameter(name, value, shown="password" not in parts.query)
         query[name] = value
+    if "ssl" in query and "sslmode" in query:
+        raise DatabaseUrlError("the database URL says both ssl and sslmode: remove ssl")
     return parts, query
 
 
@@ -176,37 +194,45 @@ def _check_parameter(name: str, value: str, *, shown: bool) -> None:
 
 def _decoded(text: str | None) -> str | None:
     try:
-        return None if text is None else unquote(text, errors="strict")
+        decoded = None if text is None else unquote(text, errors="strict")
     except UnicodeDecodeError:
         raise DatabaseUrlError("the database URL encodes what is no UTF-8: encode it anew") from None
+    if decoded and "\0" in decoded:
+        raise DatabaseUrlError("the database URL holds %00, which PostgreSQL takes nowhere: remove it")
+    return decoded
 
 
 def _host_and_port(parts: SplitResult, query: Mapping[str, str]) -> tuple[str, int]:
     place = parts.netloc.rpartition("@")[2]
-    host = _decoded(parts.hostname) or query.get("host") or "localhost"
-    if "," in place or "," in host or "," in query.get("port", ""):
+    if any("," in text for text in (unquote(place), query.get("host", ""), query.get("port", ""))):
         raise DatabaseUrlError("the database URL names several hosts: name the one that takes writes")
-    if "%2F" in place.upper():
-        # a socket's folder; urlsplit would have made it lower case
-        host = unquote(place.partition(":")[0])
-    try:
-        port = parts.port or int(query.get("port") or 5432)
-    except ValueError:
+    found = _PLACE.fullmatch(place)
+    if found is None:
+        raise DatabaseUrlError("the database URL's host cannot be read: write host:port, or [address]:port")
+    # as libpq, which takes what a parameter says for the last word
+    host = query.get("host", _decoded(found["host"].strip("[]")))
+    return host or "localhost", _port(query.get("port", found["port"]) or "5432")
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65_536):
         raise DatabaseUrlError(
-            "the database URL's port is no number, or its password holds one of / ? @: percent-encode it"
-        ) from None
-    return host, port
+            "the database URL's port is no number from 1 to 65535, or its password holds one of / ? @: "
+            "percent-encode it"
+        )
+    return int(text)
 
 
 def _mode(query: Mapping[str, str], files: TlsFiles, around: Surroundings) -> SslMode:
     # as libpq: who trusts every public authority must at least look at the name
     by_default = "verify-full" if files.root == "system" else "prefer"
-    named = query.get("ssl") or around.tls(query, "sslmode") or by_default
+    named = query.get("ssl", around.tls(query, "sslmode"))
+    named = by_default if named is None else named
     meant = {"true": "require", "false": "disable"}.get(named.lower(), named)
     for mode in SSL_MODES:
         if mode == meant:
             return mode
-    raise DatabaseUrlError(f"sslmode={named} is not one of {', '.join(SSL_MODES)}")
+    raise DatabaseUrlError(f"sslmode={named!r} is not one of {', '.join(SSL_MODES)}")
 
 
 def _direct_tls(query: Mapping[str, str], mode: SslMode, around: Surroundings) -> bool:
