@@ -21,8 +21,7 @@ class CompletenessAnswer(BaseModel):
 
 @router.get("", summary="How much of the caller's profile is filled")
 async def get_completeness(user: CurrentUser, database: UseDatabase) -> CompletenessAnswer:
-    async with database.read_transaction(as_user=user.user_id) as connection:
-        profile = await read_profile(connection, user_id=user.user_id) or Profile(user.user_id)
+    profile = await read_profile(database, user_id=user.user_id) or Profile(user.user_id)
     found = completeness(profile.values)
     return CompletenessAnswer(
         score=found.score, missing=list(found.missing), completed_at=profile.completed_at

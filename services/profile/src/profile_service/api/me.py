@@ -33,10 +33,7 @@ async def get_me(
     looked = await unchanged.since(conditions, profile_name(user.user_id))
     if looked.answer is not None:
         return looked.answer
-    async with database.read_transaction(as_user=user.user_id) as connection:
-        profile = await read_profile(connection, user_id=user.user_id)
-    if profile is None:
-        profile = Profile(user.user_id)
+    profile = await read_profile(database, user_id=user.user_id) or Profile(user.user_id)
     looked.learn(profile.version)
     return conditions.unchanged(profile.version) or _answer(profile)
 
@@ -62,8 +59,7 @@ async def post_validate(
     patch: Patch, reading: UseReading, user: CurrentUser, database: UseDatabase
 ) -> Response:
     """Answers as PATCH would, every fault at once, and stores nothing."""
-    async with database.read_transaction(as_user=user.user_id) as connection:
-        profile = await read_profile(connection, user_id=user.user_id) or Profile(user.user_id)
+    profile = await read_profile(database, user_id=user.user_id) or Profile(user.user_id)
     values = merging(patch, reading)(profile)
     body = json.dumps(profile_document(replace(profile, values=values)))
     return Response(body, media_type="application/json")

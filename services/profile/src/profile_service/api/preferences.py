@@ -62,8 +62,7 @@ async def get_preferences(
     looked = await unchanged.since(conditions, preferences_name(user.user_id))
     if looked.answer is not None:
         return looked.answer
-    async with database.read_transaction(as_user=user.user_id) as connection:
-        found = await read_preferences(connection, user_id=user.user_id)
+    found = await read_preferences(database, user_id=user.user_id)
     looked.learn(found.version)
     return conditions.unchanged(found.version) or _answer(found)
 

@@ -1,5 +1,6 @@
 """What a request wants a profile to be: a whole document, or a merge patch on the one that is shown."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -16,15 +17,16 @@ from common.http.principals import Principal
 from common.http.resources import UseClock, UseDatabase
 from common.http.validation import invalid
 from common.ids import new_id
-from common.postgres.engine import Database, Transaction
+from common.postgres.engine import Database
 from profile_service.api.schemas import profile_document
 from profile_service.domain.document import READ_ONLY, read_document
 from profile_service.domain.fields import Values
 from profile_service.domain.reading import DateFormat, Reading
 from profile_service.storage.profiles import Profile
-from profile_service.usecases.change_profile import Propose, change_own_profile
+from profile_service.usecases.change_profile import Change, change_own_profile
 
 Json = Any
+Propose = Callable[[Profile], Values]
 
 
 async def _reading(
@@ -55,17 +57,8 @@ class OwnProfile:
     clock: Clock
 
     async def change(self, propose: Propose, conditions: Preconditions) -> Profile:
-        async def use_case(tx: Transaction) -> Profile:
-            return await change_own_profile(
-                tx,
-                propose,
-                user_id=self.user.user_id,
-                check_version=conditions.check,
-                now=self.clock(),
-                new_id=new_id,
-            )
-
-        return await self.database.in_transaction(self.user.user_id, use_case)
+        change = Change(self.user.user_id, propose, conditions.check)
+        return await change_own_profile(self.database, change, now=self.clock(), new_id=new_id)
 
 
 @raises(Kind.NOT_FOUND, USER_ERASED)

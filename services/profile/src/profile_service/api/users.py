@@ -8,7 +8,6 @@ from common.http.etag import IfVersion, version_headers
 from common.http.permissions import CurrentUser
 from common.http.resources import UseDatabase
 from common.http.unchanged import UseUnchanged
-from common.postgres.context import Context
 from profile_service.api.schemas import PublicAnswer, public_answer
 from profile_service.domain.errors import nobody
 from profile_service.storage.public_profiles import read_public_profile
@@ -30,8 +29,7 @@ async def get_user(
     looked = await unchanged.since(conditions, public_name(user_id))
     if looked.answer is not None:
         return looked.answer
-    async with database.read_transaction(as_user=Context.SHARED) as connection:
-        profile = await read_public_profile(connection, user_id=user_id)
+    profile = await read_public_profile(database, user_id=user_id)
     if profile is None:
         raise nobody()
     looked.learn(profile.version)

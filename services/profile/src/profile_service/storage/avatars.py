@@ -1,12 +1,12 @@
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-import asyncpg
 import sqlalchemy as sa
 
-from common.postgres.engine import Transaction
+from common.postgres.engine import Database, Transaction
+from common.postgres.one_trip import in_one_trip
 
 _READ: Final = "SELECT blob, version FROM avatars"
 # The row outlives its picture: the next one has a version that no cache has seen.
@@ -29,20 +29,19 @@ class Avatar:
         return None if self.blob is None else self.version
 
 
-async def read_avatar(connection: asyncpg.Connection, *, user_id: UUID) -> Avatar:
-    return _avatar(await connection.fetchrow(f"{_READ} WHERE user_id = $1", user_id))
+async def read_avatar(database: Database, *, user_id: UUID) -> Avatar:
+    """In a transaction of its own."""
+    rows = await in_one_trip(database, f"{_READ} WHERE user_id = $1", user_id, as_user=user_id)
+    return Avatar(*rows[0]) if rows else Avatar()
 
 
 async def avatar_of_user(tx: Transaction, *, user_id: UUID) -> Avatar:
     """For a change: whoever asks holds the lock of the user's profile."""
     found = await tx.execute(sa.text(f"{_READ} WHERE user_id = :user_id"), {"user_id": user_id})
-    return _avatar(found.mappings().one_or_none())
+    row = found.one_or_none()
+    return Avatar() if row is None else Avatar(row.blob, row.version)
 
 
 async def write_avatar(tx: Transaction, blob: str | None, *, user_id: UUID, now: datetime) -> Avatar:
     written = await tx.execute(_WRITE, {"user_id": user_id, "blob": blob, "now": now})
     return Avatar(blob, written.scalar_one())
-
-
-def _avatar(row: Any) -> Avatar:
-    return Avatar() if row is None else Avatar(row["blob"], row["version"])

@@ -1,17 +1,18 @@
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-import asyncpg
 import sqlalchemy as sa
 
-from common.postgres.engine import Transaction, changed
+from common.postgres.engine import Database, Transaction, changed
+from common.postgres.one_trip import in_one_trip
 from profile_service.domain.preferences import CHOICES, SWITCHES
 from profile_service.storage.versions import preferences_name
 
 _COLUMNS: Final = (*CHOICES, *SWITCHES)
-_READ: Final = f"SELECT {', '.join(_COLUMNS)}, version FROM preferences"
+_READ: Final = f"SELECT version, {', '.join(_COLUMNS)} FROM preferences"
 _WRITE: Final = sa.text(f"""
     INSERT INTO preferences AS present (user_id, {", ".join(_COLUMNS)}, updated_at)
     VALUES (:user_id, {", ".join(f":{column}" for column in _COLUMNS)}, :now)
@@ -29,14 +30,16 @@ class Preferences:
     version: int
 
 
-async def read_preferences(connection: asyncpg.Connection, *, user_id: UUID) -> Preferences:
-    return _preferences(await connection.fetchrow(f"{_READ} WHERE user_id = $1", user_id))
+async def read_preferences(database: Database, *, user_id: UUID) -> Preferences:
+    """In a transaction of its own."""
+    rows = await in_one_trip(database, f"{_READ} WHERE user_id = $1", user_id, as_user=user_id)
+    return _preferences(rows[0] if rows else None)
 
 
 async def preferences_of(tx: Transaction, *, user_id: UUID) -> Preferences:
     """For a change: whoever asks holds the lock of the user's profile."""
     found = await tx.execute(sa.text(f"{_READ} WHERE user_id = :user_id"), {"user_id": user_id})
-    return _preferences(found.mappings().one_or_none())
+    return _preferences(found.one_or_none())
 
 
 async def write_preferences(
@@ -47,7 +50,8 @@ async def write_preferences(
     return Preferences(values, written.scalar_one())
 
 
-def _preferences(row: Any) -> Preferences:
+def _preferences(row: Sequence[Any] | None) -> Preferences:
     if row is None:
         return Preferences({}, 0)
-    return Preferences({column: row[column] for column in _COLUMNS}, row["version"])
+    version, *values = row
+    return Preferences(dict(zip(_COLUMNS, values, strict=True)), version)

@@ -3,14 +3,16 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-import asyncpg
 import sqlalchemy as sa
 
-from common.postgres.engine import Transaction, changed
+from common.postgres.context import Context
+from common.postgres.engine import Database, Transaction, changed
+from common.postgres.one_trip import in_one_trip
 from profile_service.domain.fields import PUBLIC, Values
 from profile_service.storage.versions import public_name
 
 _COLUMNS: Final = tuple(field.column for field in PUBLIC)
+_READ: Final = f"SELECT version, {', '.join(_COLUMNS)} FROM public_profiles WHERE user_id = $1"
 # What is private changes nothing here, not even the version.
 _PUBLISH: Final = sa.text(f"""
     INSERT INTO public_profiles AS shown (user_id, {", ".join(_COLUMNS)}, updated_at)
@@ -36,10 +38,10 @@ async def publish(tx: Transaction, *, user_id: UUID, values: Values, now: dateti
     await tx.execute(_PUBLISH, {**shown, "user_id": user_id, "now": now})
 
 
-async def read_public_profile(connection: asyncpg.Connection, *, user_id: UUID) -> PublicProfile | None:
-    row = await connection.fetchrow(
-        f"SELECT {', '.join(_COLUMNS)}, version FROM public_profiles WHERE user_id = $1", user_id
-    )
-    if row is None:
+async def read_public_profile(database: Database, *, user_id: UUID) -> PublicProfile | None:
+    """In a transaction of its own."""
+    rows = await in_one_trip(database, _READ, user_id, as_user=Context.SHARED)
+    if not rows:
         return None
-    return PublicProfile(user_id, {column: row[column] for column in _COLUMNS}, row["version"])
+    version, *values = rows[0]
+    return PublicProfile(user_id, dict(zip(_COLUMNS, values, strict=True)), version)

@@ -11,8 +11,7 @@ _log = structlog.get_logger("avatars")
 
 
 async def shown_avatar(database: Database, *, user_id: UUID) -> Avatar:
-    async with database.read_transaction(as_user=user_id) as connection:
-        found = await read_avatar(connection, user_id=user_id)
+    found = await read_avatar(database, user_id=user_id)
     if found.blob is None:
         raise no_avatar()
     return found
