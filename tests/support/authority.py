@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from common.settings import InternalSettings
@@ -33,16 +33,17 @@ class Authority:
         days: float = 1,
         password: bytes | None = None,
         stem: str | None = None,
+        key: rsa.RSAPrivateKey | None = None,
     ) -> tuple[Path, Path]:
         """Certificate and key; with `days` below zero it has ended."""
-        key = ec.generate_private_key(ec.SECP256R1())
+        own_key = key or ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name) for name in common_names])
-        certificate = self._sign(subject, key.public_key(), hosts=hosts, days=days)
+        certificate = self._sign(subject, own_key.public_key(), hosts=hosts, days=days)
         stem = stem or f"{self.ca_file.stem}-{'-'.join(common_names)}"
         certificate_file, key_file = self._folder / f"{stem}.crt", self._folder / f"{stem}.key"
         certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         key_file.write_bytes(
-            key.private_bytes(
+            own_key.private_bytes(
                 serialization.Encoding.PEM,
                 serialization.PrivateFormat.PKCS8,
                 serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption(),
@@ -85,7 +86,7 @@ class Authority:
     def _sign(
         self,
         subject: x509.Name,
-        key: ec.EllipticCurvePublicKey,
+        key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
         *,
         authority: bool = False,
         hosts: Sequence[str] = HERE,

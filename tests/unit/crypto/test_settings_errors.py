@@ -109,6 +109,24 @@ class TestSettings:
 
         assert "/nowhere/ca.crt" in told.about("INTERNAL_CA_FILE")[0]
 
+    @pytest.mark.parametrize(
+        "secret",
+        [
+            "hunter2",
+            "-----BEGIN PRIVATE KEY-----\n" + "hunter2/" * 200,
+            "hunter2" * 200,
+            '{"2026": "hunter2"}',
+        ],
+        ids=["password", "key", "long", "json"],
+    )
+    @pytest.mark.parametrize("name", ["INTERNAL_KEY_FILE", "INTERNAL_CA_FILE"])
+    def test_that_hold_a_secret_in_place_of_its_file_do_not_show_it(
+        self, environment: pytest.MonkeyPatch, told: Told, name: str, secret: str
+    ):
+        environment.setenv(name, secret)
+
+        assert "what is not shown" in told.about(name)[0]
+
 
 class TestProduction:
     @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import ssl
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from common.postgres.tls import create_ssl_context
 from common.postgres.tls_files import TlsFiles
@@ -108,6 +109,12 @@ class TestOwnCertificate:
         with pytest.raises(DatabaseUrlError, match=r"two.key is not the key of .*one.crt: name the two"):
             create_ssl_context("require", own((certificate, key)))
 
+    def test_that_is_too_weak_is_not_called_another_s(self, authority):
+        weak = own(authority.issue("weak", key=rsa.generate_private_key(65537, 1024)))
+
+        with pytest.raises(DatabaseUrlError, match=r"weak.crt is too weak for TLS: make it anew"):
+            create_ssl_context("require", weak)
+
     def test_without_a_key_is_refused(self, authority):
         certificate, _ = authority.issue("keyless")
 
@@ -156,6 +163,15 @@ class TestFile:
 
         with pytest.raises(DatabaseUrlError, match=r"sslkey: .*garbled.key is no key in PEM form") as refused:
             create_ssl_context("require", own((certificate, key)))
+
+        assert "hunter2" not in str(refused.value)
+
+    def test_that_is_the_secret_itself_is_not_shown(self, authority):
+        certificate, _ = authority.issue("shown")
+        key = TlsFiles(certificate=str(certificate), key="-----BEGIN PRIVATE KEY-----\nhunter2")
+
+        with pytest.raises(DatabaseUrlError, match="sslkey: what is not shown") as refused:
+            create_ssl_context("require", key)
 
         assert "hunter2" not in str(refused.value)
 

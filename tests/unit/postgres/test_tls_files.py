@@ -47,6 +47,9 @@ class TestPlaces:
             *(str(home / name) for name in ("root.crt", "postgresql.crt", "postgresql.key", "root.crl"))
         )
 
+    def test_leave_out_a_home_that_is_another_s(self, tmp_path):
+        assert TlsFiles.found({}, {"HOME": str(tmp_path / ("x" * 300))}) == TlsFiles()
+
     def test_may_have_nothing(self):
         assert TlsFiles.found({}, {}) == TlsFiles()
 

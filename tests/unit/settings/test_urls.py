@@ -43,6 +43,9 @@ class TestFaultyUrl:
             ("DATABASE_CERTIFICATES", "/nowhere", "DATABASE_CERTIFICATES names /nowhere, which is no folder"),
             ("REDIS_URL", "http://auth:hunter2@cache", "write rediss://user:password@host:port/0"),
             ("REDIS_URL", "rediss://auth:hunter2@cache:port", "write rediss://user:password@host:port/0"),
+            ("REDIS_URL", "rediss://auth:123/hunter2@cache", "write rediss://user:password@host:port/0"),
+            ("REDIS_URL", "rediss://auth:123#hunter2@cache", "write rediss://user:password@host:port/0"),
+            ("DATABASE_CERTIFICATES", "/" + "x" * 300, "cannot be looked into: File name too long"),
             ("TOKEN_JWKS_URL", "auth/jwks.json", "write https://host:port"),
         ],
     )

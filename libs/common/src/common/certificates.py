@@ -1,5 +1,6 @@
 """Certificates and keys in files: a fault is told by the file's name, before a handshake would fail of it."""
 
+import re
 import ssl
 import stat
 from collections.abc import Callable, Mapping
@@ -13,6 +14,8 @@ from prometheus_client import Gauge
 
 WARNED_BEFORE: Final = timedelta(days=14)
 
+_PATH: Final = re.compile(r"[./~][\w./ -]{0,500}")
+
 _log = structlog.get_logger("certificates")
 _ENDS_AT = Gauge(
     "quartet_certificate_ends_timestamp_seconds",
@@ -23,6 +26,11 @@ _ENDS_AT = Gauge(
 
 class CertificateFileError(ValueError):
     """Names the file, what is wrong with it and what to do."""
+
+
+def shown(file: str | Path) -> str:
+    """A path, unless it may be the secret itself, which is at times put where its file belongs."""
+    return str(file) if _PATH.fullmatch(str(file)) else "what is not shown, as it is no whole path,"
 
 
 def check_certificate(file: str | Path, now: datetime) -> datetime:
@@ -73,6 +81,8 @@ def load_pair(
     except ssl.SSLError as error:
         if "mismatch" in str(error).lower():
             fault = f"{key} is not the key of {certificate}: name the two that were made together"
+        elif "too small" in str(error).lower() or "too weak" in str(error).lower():
+            fault = f"{certificate} is too weak for TLS: make it anew, with a key of 2048 bits and SHA-256"
         elif password:
             fault = f"{key} does not open with {password_setting}, or holds no key: correct either"
         else:
@@ -132,9 +142,10 @@ def _bytes(file: str | Path) -> bytes:
     try:
         return Path(file).read_bytes()
     except FileNotFoundError:
-        raise CertificateFileError(f"{file} does not exist: make it or correct the path") from None
+        raise CertificateFileError(f"{shown(file)} does not exist: make it or correct the path") from None
     except OSError as error:
-        raise CertificateFileError(f"{file} cannot be read ({error.strerror}): correct its rights") from None
+        fault = f"{shown(file)} cannot be read ({error.strerror}): correct its rights"
+        raise CertificateFileError(fault) from None
 
 
 def _not_over(file: str | Path, ends_at: datetime, now: datetime) -> datetime:

@@ -11,6 +11,7 @@ from typing import Literal, NoReturn, TypeVar, cast, get_args, get_origin
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsError
 
+from common.certificates import shown
 from common.crypto.keys import KeysSettings, UnusableKeyError
 from common.settings_urls import faulty_urls, password_in
 
@@ -129,13 +130,13 @@ def _missing_files(settings: BaseSettings) -> Iterator[str]:
     for path, value in walk(settings):
         if not isinstance(value, Path) or not path[-1].endswith("_file"):
             continue
-        if not value.is_file():
-            yield f"{variable(path)} names {value}, which is no file: make it or correct the path"
-            continue
         try:
+            if not value.is_file():
+                yield f"{variable(path)} names {shown(value)}, which is no file: make it or correct the path"
+                continue
             value.open("rb").close()
         except OSError as error:
-            yield f"{variable(path)} names {value}, which cannot be read: {error.strerror}"
+            yield f"{variable(path)} names {shown(value)}, which cannot be read: {error.strerror}"
 
 
 def _is_production(settings: BaseSettings) -> bool:

@@ -79,7 +79,9 @@ def _faulty_database(settings: DatabaseSettings, service: str | None) -> Iterato
 def _begins(url: str, *schemes: str) -> bool:
     try:
         parts = urlsplit(url)
-        return parts.scheme in schemes and bool(parts.hostname or parts.path) and parts.port != 0
+        # a password that is not encoded may end the place early: the next error would quote its beginning
+        whole = "@" not in parts.path + parts.query and "#" not in url and parts.port != 0
+        return whole and parts.scheme in schemes and bool(parts.hostname or parts.path)
     except ValueError:
         return False
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from common.certificates import shown
 from common.postgres.url_errors import DatabaseUrlError
 
 FOLDER_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -106,15 +107,28 @@ def _in_home(parameter: str, environment: Mapping[str, str]) -> str | None:
     if parameter not in _HOME_NAMES or not environment.get("HOME"):
         return None
     file = Path(environment["HOME"], ".postgresql", _HOME_NAMES[parameter])
-    return str(file) if file.is_file() else None
+    try:
+        return str(file) if file.is_file() else None
+    except OSError:
+        # another's home, as containers have it that run as somebody else
+        return None
 
 
 def _check_folder(folder: Path, service: str | None) -> None:
-    if not folder.is_dir():
-        raise DatabaseUrlError(f"DATABASE_CERTIFICATES names {folder}, which is no folder: correct the path")
-    if not any(_first_file(parameter, folder, service) for parameter in FOLDER_NAMES):
+    try:
+        is_folder = folder.is_dir()
+        holds_one = any(_first_file(parameter, folder, service) for parameter in FOLDER_NAMES)
+    except OSError as error:
+        raise DatabaseUrlError(
+            f"DATABASE_CERTIFICATES names {shown(folder)}, which cannot be looked into: {error.strerror}"
+        ) from None
+    if not is_folder:
+        raise DatabaseUrlError(
+            f"DATABASE_CERTIFICATES names {shown(folder)}, which is no folder: correct the path"
+        )
+    if not holds_one:
         known = ", ".join(FOLDER_NAMES["sslrootcert"])
         raise DatabaseUrlError(
-            f"DATABASE_CERTIFICATES names {folder}, which holds no file of a known name: "
+            f"DATABASE_CERTIFICATES names {shown(folder)}, which holds no file of a known name: "
             f"call the authority's one of {known}"
         )

@@ -21,21 +21,29 @@ _SECRET_KEY = re.compile(
     r"passw|secret|token|authorization|cookie|credential|api_?key|private|encryption|seed|otp|dsn|^url$|_url$",
     re.IGNORECASE,
 )
-# Whatever came into a sentence: passwords in URLs, bearer values, JSON web tokens.
+# Whatever came into a sentence: passwords in URLs, whatever stands in them, and in `password=…`, bearer
+# values, JSON web tokens, and what pydantic quotes. Parts that may repeat are bounded, or a long line of a
+# caller's would hold up the process.
 _SECRET_TEXT = re.compile(
-    r"(?P<url>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@/]+(?=@)"
-    r"|(?P<bearer>\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}"
+    r"(?P<url>\b[a-z][a-z0-9+.-]{0,20}://[^\s:/@]{0,200}:)[^\s]{1,1000}(?=@)"
+    r"|(?P<pair>(?:passw(?:or)?d|passphrase|secret|token|api_?key|signature)=)[^\s&,;\"']+"
+    r"|(?P<input>\binput_value=).{0,500}?(?=, input_type=)"
+    r"|(?P<bearer>\b(?:bearer|basic)\s{1,8})[A-Za-z0-9._~+/=-]{8,}"
     r"|(?P<jwt>)\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*",
     re.IGNORECASE,
 )
-_MAY_BE_SECRET = re.compile(r"://|earer|asic|eyJ", re.IGNORECASE)
+_MAY_BE_SECRET = re.compile(r"://|earer|asic|eyJ|[sdney]=|input_value", re.IGNORECASE)
 _DEPTH = 6
 
 
 def redact_text(text: str) -> str:
     if not _MAY_BE_SECRET.search(text):
         return text
-    return _SECRET_TEXT.sub(lambda found: f"{found['url'] or found['bearer'] or ''}{REDACTED}", text)
+    return _SECRET_TEXT.sub(lambda found: f"{_kept(found)}{REDACTED}", text)
+
+
+def _kept(found: re.Match[str]) -> str:
+    return found[found.lastgroup or 0] or ""
 
 
 def _redact(value: object, depth: int = 0) -> object:
