@@ -75,6 +75,14 @@ AUTH = (
         below=_AUTH,
     ),
     Guard(
+        "whether an account waits for its mail is told by the registration alone",
+        "usecases/log_in.py",
+        "return LoginRefusal.UNVERIFIED if registered else LoginRefusal.WRONG",
+        "return LoginRefusal.UNVERIFIED if registered or right else LoginRefusal.WRONG",
+        f"{_ENUMERATION}::test_is_told_the_same_when_it_comes_after_a_week",
+        below=_AUTH,
+    ),
+    Guard(
         "a guess that is registered before it is tried counts",
         "storage/registrations.py",
         "return tried.rowcount == 1",

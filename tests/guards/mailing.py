@@ -3,7 +3,9 @@
 from tests.guards.guard import Guard
 
 _AUTH = "services/auth/src/auth_service"
+_MAILBOXES = "tests/integration/auth/test_mailboxes.py"
 _MAILS = "tests/integration/auth/test_mails.py"
+_FIRST = "tests/integration/auth/test_strangers_first.py::TestTheOwner"
 _LETTERS = "tests/unit/services/test_letters.py"
 _MAILER = "tests/unit/services/test_mailer.py"
 
@@ -11,8 +13,8 @@ MAILING = (
     Guard(
         "nobody is let in before the address is verified",
         "usecases/log_in.py",
-        "return None if found.is_verified else LoginRefusal.UNVERIFIED",
-        "return None",
+        "found.may_log_in and found.is_verified:",
+        "found.may_log_in:",
         "tests/integration/auth/test_registration.py::TestLogin"
         "::test_of_an_address_that_is_not_verified_is_refused_to_whoever_knows_the_password",
         below=_AUTH,
@@ -60,17 +62,41 @@ MAILING = (
     Guard(
         "a link that is over is neither mailed nor made anew",
         "usecases/prepare_link.py",
-        "    if works is not None:\n        return works\n",
-        "    if works is not None:\n        return True\n",
+        "return made.purpose if made.works else None",
+        "return made.purpose",
         f"{_MAILS}::TestNothing::test_is_sent_that_carries_a_link_which_is_over",
         below=_AUTH,
     ),
     Guard(
         "mails to one address are counted before anybody looks whether it is known",
-        "api/passwords.py",
+        "api/verification.py",
         "    await count_mail_to(email)\n",
         "    del count_mail_to\n",
-        f"{_MAILS}::TestMailbox::test_is_written_to_so_often_an_hour_whatever_is_asked_for",
+        f"{_MAILBOXES}::TestMailbox::test_is_written_to_so_often_an_hour_whatever_is_asked_for",
+        below=_AUTH,
+    ),
+    Guard(
+        "the mail to set a password is counted apart",
+        "api/mailboxes.py",
+        "Depends(PerMailbox(MAILBOX_RESET))",
+        "Depends(PerMailbox(MAILBOX))",
+        f"{_MAILBOXES}::TestMailbox::test_that_is_full_still_gets_the_mail_to_set_a_password_and_not_for_ever",
+        below=_AUTH,
+    ),
+    Guard(
+        "a stranger's registration keeps back no mail of another's",
+        "usecases/register.py",
+        "if not (again and recent):",
+        "if not recent:",
+        f"{_FIRST}::test_gets_a_mail_of_their_own_a_moment_after_a_stranger",
+        below=_AUTH,
+    ),
+    Guard(
+        "an address that several registered is not verified with the first one's password",
+        "usecases/prepare_link.py",
+        "if not await is_the_only_registration(",
+        "if not user_id and await is_the_only_registration(",
+        f"{_FIRST}::test_who_asks_for_another_mail_chooses_a_password",
         below=_AUTH,
     ),
     Guard(
@@ -78,7 +104,7 @@ MAILING = (
         "api/mailboxes.py",
         'resources.macs.tag("mailbox", email.compared.encode()).hex()',
         "email.compared",
-        f"{_MAILS}::TestMailbox::test_is_not_named_in_redis",
+        f"{_MAILBOXES}::TestMailbox::test_is_not_named_in_redis",
         below=_AUTH,
     ),
 )

@@ -46,6 +46,15 @@ SESSIONS = (
         "tests/unit/http/test_permissions.py::TestARouteForAFreshProof::test_takes_no_older_and_no_weaker_one",
     ),
     Guard(
+        "a password is changed with a proof of the last hour",
+        "api/passwords.py",
+        "dependencies=[per_user(PASSWORD_CHANGE), RECENT_PROOF],",
+        "dependencies=[per_user(PASSWORD_CHANGE)],",
+        "tests/integration/auth/test_step_up.py::TestARouteThatCouldTakeAnAccountOver"
+        "::test_answers_an_older_proof_with_a_challenge",
+        below=_AUTH,
+    ),
+    Guard(
         "the cookie alone refreshes nothing",
         "api/cookies.py",
         'if not _fits(request.headers.get(CSRF_HEADER, ""), token.session_id, macs):',

@@ -3,6 +3,7 @@ import os
 import random
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from auth_service.domain.passwords import HashingCost, Passwords
+from auth_service.domain.registrations import KNOWN_FOR
 from auth_service.usecases.hashing import Hashing
 from common.ids import new_id
 from common.postgres.connection import ContextConnection
@@ -113,6 +115,21 @@ def register_and_log_in(auth_app, statements):
     return register_and_log_in
 
 
+@pytest.fixture
+def ask_again_after_a_week(auth_app, statements, superuser):
+    async def ask_again_after_a_week(email: str) -> tuple[httpx.Response, list[str]]:
+        week = KNOWN_FOR / timedelta(seconds=1)
+        await superuser.execute(
+            f"update auth.registrations set expires_at = expires_at - interval '{week} s'"
+        )
+        statements.clear()
+        async with auth_app.client() as client:
+            answer = await client.post("/login", json={"email": email, "password": REGISTERED})
+        return answer, list(statements)
+
+    return ask_again_after_a_week
+
+
 class TestAnAnswer:
     @pytest.mark.parametrize("state", STATES)
     @pytest.mark.parametrize("path", BODIES)
@@ -198,6 +215,21 @@ class TestALoginAfterARegistration:
         await register_and_log_in(email, logins=8)
 
         assert await superuser.fetchval("select max(failures) from auth.login_attempts") == 1
+
+    @pytest.mark.parametrize("state", STATES)
+    async def test_is_told_the_same_when_it_comes_after_a_week(
+        self, register_and_log_in, person, ask_again_after_a_week, state
+    ):
+        email = await person(state)
+        for address in (UNKNOWN, email):
+            await register_and_log_in(address)
+
+        free, of_free = await ask_again_after_a_week(UNKNOWN)
+        taken, of_taken = await ask_again_after_a_week(email)
+
+        assert (free.status_code, free.json()["code"]) == (401, "credentials.wrong")
+        assert told(taken) == told(free)
+        assert of_taken == of_free
 
     async def test_opens_nothing(self, register_and_log_in, person, superuser):
         await register_and_log_in(await person("known"))

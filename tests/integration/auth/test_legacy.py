@@ -111,6 +111,13 @@ class TestAnOlderToken:
 
         assert (principal.auth_time, principal.acr) == (None, None)
 
+    async def test_takes_no_account_over(self, taking, ada):
+        async with taking.client(older(sub=str(ada))) as client:
+            change = {"current_password": "correct horse battery", "new_password": "staple correct horse"}
+            answer = await client.post("/password/change", json=change)
+
+        assert (answer.status_code, answer.json()["code"]) == (401, "token.step_up_required")
+
     async def test_is_told_when_its_kind_ends(self, taking, ada):
         """Once, also where two dependencies of a route look at the token."""
         async with taking.client(older(sub=str(ada))) as client:

@@ -1,6 +1,5 @@
 import asyncio
 import json
-import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -9,7 +8,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import pytest
-from redis.asyncio import Redis
 
 from auth_service.clients.mailer import Mailer
 from auth_service.domain.mail import MailServer, Sender
@@ -18,13 +16,11 @@ from auth_service.usecases.request_mail import Mail, request_mail
 from auth_service.usecases.send_mail import MailOffice
 from auth_service.usecases.write_mail import Letters
 from common.clock import utc_now
-from common.http.limited import limits_of
-from common.http.shared_limits import RateLimits, monotonic_us
 from common.ids import new_id
 from common.jobs import Backoff, Runner
 from quartet_cli.mails import Received
 from tests.support.accounts import add_user
-from tests.support.auth_app import UNLIMITED, AuthApp
+from tests.support.auth_app import AuthApp
 from tests.support.own_servers import HOST
 from tests.support.postbox import Postbox
 from tests.support.waiting import eventually
@@ -320,69 +316,3 @@ class TestJob:
             (job,) = await office.ended()
 
         assert (job["state"], job["error"].partition(":")[0]) == ("failed", "mail.recipient_unusable")
-
-
-@pytest.fixture
-def mails_allowed(auth_app: AuthApp, free_port: int):
-    """So many to one mailbox; counted by the process, which is exact however slow the machine is."""
-
-    def mails_allowed(number: int, redis: Redis | None = None) -> None:
-        moved = dict.fromkeys(limits_of(auth_app.app), UNLIMITED) | {"mailbox": f"{number}/3600"}
-        prefix = auth_app.settings.redis.prefix
-        auth_app.app.state.rate_limits = RateLimits(
-            redis or Redis(port=free_port), prefix=prefix, moved=moved, now_us=monotonic_us
-        )
-
-    return mails_allowed
-
-
-class TestMailbox:
-    @pytest.mark.parametrize("email", [ADA, "nobody@example.org"])
-    async def test_is_written_to_so_often_an_hour_whatever_is_asked_for(
-        self, auth_app, mails_allowed, superuser, email
-    ):
-        await add_user(superuser, email=ADA)
-        mails_allowed(3)
-        asked = [
-            ("/register", {"email": email, "password": PASSWORD}),
-            ("/password/reset", {"email": email.upper()}),
-            ("/verify-email/resend", {"email": email}),
-            ("/password/reset", {"email": email}),
-        ]
-        async with auth_app.client() as client:
-            answers = [await client.post(path, json=body) for path, body in asked]
-
-        assert [answer.status_code for answer in answers] == [202, 202, 202, 429]
-        assert int(answers[-1].headers["Retry-After"]) > 60
-
-    async def test_of_somebody_else_is_another_one(self, auth_app, mails_allowed):
-        mails_allowed(1)
-        await ask(auth_app, "/password/reset", ADA)
-        await ask(auth_app, "/password/reset", GRACE)
-
-    async def test_is_written_to_so_often_when_it_shall_be_the_new_address(
-        self, auth_app, mails_allowed, superuser
-    ):
-        hashed = await auth_app.resources.hashing.hash(PASSWORD)
-        await add_user(superuser, email=ADA, hashed_password=hashed)
-        tokens = await auth_app.log_in(ADA, PASSWORD)
-        mails_allowed(1)
-        await ask(auth_app, "/password/reset", GRACE)
-        async with auth_app.client(tokens["access_token"]) as client:
-            body = {"new_email": GRACE, "password": PASSWORD}
-            answer = await client.post("/email/change", json=body)
-
-        assert (answer.status_code, answer.json()["code"]) == (429, "requests.too_many")
-
-    async def test_is_not_named_in_redis(self, auth_app, mails_allowed, redis):
-        mails_allowed(1_000, redis)
-
-        async def counted() -> list[str]:
-            await ask(
-                auth_app, "/password/reset"
-            )  # again: a Redis that was slow once is left alone for a second
-            return [key async for key in redis.scan_iter("*limit:mailbox:*")]
-
-        (key,) = await eventually(counted, every=0.2)
-
-        assert re.fullmatch(r".*:mailbox:[0-9a-f]{32}", key)

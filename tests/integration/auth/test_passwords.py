@@ -147,13 +147,17 @@ class TestPrepare:
     async def test_makes_a_link_once_and_no_other_within_a_minute(self, auth_app, ada):
         first, second = new_id(), new_id()
 
-        async def prepare(link_id: UUID) -> bool:
+        async def prepare(link_id: UUID) -> Purpose | None:
             async with auth_app.database.transaction(as_user=ada) as tx:
                 return await prepare_link(
                     tx, Purpose.RESET_PASSWORD, user_id=ada, link_id=link_id, now=utc_now()
                 )
 
-        assert [await prepare(first), await prepare(first), await prepare(second)] == [True, True, False]
+        assert [await prepare(first), await prepare(first), await prepare(second)] == [
+            Purpose.RESET_PASSWORD,
+            Purpose.RESET_PASSWORD,
+            None,
+        ]
 
     @pytest.mark.parametrize(
         ("state", "purpose"),
@@ -168,4 +172,4 @@ class TestPrepare:
         async with auth_app.database.transaction(as_user=ada) as tx:
             made = await prepare_link(tx, purpose, user_id=ada, link_id=new_id(), now=utc_now())
 
-        assert not made
+        assert made is None

@@ -36,7 +36,8 @@ def an_hour_ago(superuser):
     async def an_hour_ago() -> None:
         await superuser.execute(
             """update auth.authentication_sessions set created_at = created_at - interval '1 hour',
-               auth_time = auth_time - interval '1 hour', last_seen_at = last_seen_at - interval '1 hour'"""
+               last_seen_at = last_seen_at - interval '1 hour',
+               auth_time = auth_time - interval '61 minutes'"""
         )
 
     return an_hour_ago
@@ -83,6 +84,44 @@ def ask(auth_app):
 def said(tokens: dict[str, str]) -> dict[str, object]:
     payload = tokens["access_token"].split(".")[1]
     return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+
+
+class TestARouteThatCouldTakeAnAccountOver:
+    """It asks for the password, and for a proof of the last hour: a step-up asks for a second factor, too."""
+
+    @pytest.fixture(
+        params=[
+            ("/password/change", {"current_password": PASSWORD, "new_password": "staple correct horse"}),
+            ("/email/change", {"new_email": "countess@example.org", "password": PASSWORD}),
+        ],
+        ids=["password", "e-mail"],
+    )
+    def change(self, request, auth_app):
+        path, body = request.param
+
+        async def change(tokens: dict[str, str], **other: str):
+            async with auth_app.client(tokens["access_token"]) as client:
+                return await client.post(path, json={**body, **other})
+
+        return change
+
+    async def test_answers_an_older_proof_with_a_challenge(
+        self, tokens, an_hour_ago, refresh, change, step_up
+    ):
+        await an_hour_ago()
+        tokens = await refresh(tokens)
+
+        before = await change(tokens)
+        after = await change((await step_up(tokens)).json())
+
+        challenge = before.headers["WWW-Authenticate"]
+        assert (before.status_code, before.json()["code"]) == (401, "token.step_up_required")
+        assert 'error="insufficient_user_authentication"' in challenge
+        assert 'max_age="3600"' in challenge
+        assert after.status_code in {202, 204}
+
+    async def test_takes_a_sign_in_of_a_moment_ago(self, tokens, change):
+        assert (await change(tokens)).status_code in {202, 204}
 
 
 class TestStepUp:

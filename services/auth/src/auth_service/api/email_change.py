@@ -3,7 +3,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from auth_service.api.limits import EMAIL_CHANGE, EMAIL_CONFIRM
 from auth_service.api.mailboxes import CountMailTo
-from auth_service.api.own_passwords import OwnPassword
+from auth_service.api.own_passwords import RECENT_PROOF, OwnPassword
 from auth_service.api.resources import UseResources
 from auth_service.api.schemas import Email, LinkRequest, MailAnswer, OldPassword, address
 from auth_service.domain.errors import email_taken, link_invalid, password_wrong
@@ -28,7 +28,7 @@ class ChangeEmailRequest(BaseModel):
     "",
     status_code=202,
     summary="Ask for another e-mail address",
-    dependencies=[per_user(EMAIL_CHANGE)],
+    dependencies=[per_user(EMAIL_CHANGE), RECENT_PROOF],
 )
 async def post_email_change(
     body: ChangeEmailRequest,

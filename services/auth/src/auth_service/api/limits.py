@@ -19,3 +19,5 @@ OAUTH_REVOKE = Limit("oauth_revoke", requests=60, seconds=60)
 OAUTH_INTROSPECT = Limit("oauth_introspect", requests=1200, seconds=60)
 MAILBOX = Limit("mailbox", requests=10, seconds=3600)
 """Mails that anybody may have sent to one mailbox."""
+MAILBOX_RESET = Limit("mailbox_reset", requests=10, seconds=3600)
+"""Apart: whoever uses the others up shall not keep the owner from the way back in."""

@@ -3,7 +3,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from auth_service.api.limits import MAILBOX
+from auth_service.api.limits import MAILBOX, MAILBOX_RESET
 from auth_service.api.resources import UseResources
 from auth_service.domain.email import EmailAddress
 from common.http.limited import Limited, count
@@ -23,3 +23,4 @@ class PerMailbox(Limited):
 
 
 CountMailTo = Annotated[Callable[[EmailAddress], Awaitable[None]], Depends(PerMailbox(MAILBOX))]
+CountResetTo = Annotated[Callable[[EmailAddress], Awaitable[None]], Depends(PerMailbox(MAILBOX_RESET))]

@@ -11,6 +11,10 @@ from auth_service.api.users import CurrentUser
 from auth_service.usecases.own_password import Claim
 from common.errors import Kind
 from common.http.documented import raises
+from common.http.permissions import require_fresh
+
+RECENT_PROOF = require_fresh(3600)
+"""Beside the password, where an account could be taken over (ADR 0031): a step-up asks for all factors."""
 
 
 @raises(Kind.FORBIDDEN, "password.wrong")

@@ -3,8 +3,8 @@ from pydantic import BaseModel, ConfigDict
 
 from auth_service.api.known_devices import give_device
 from auth_service.api.limits import PASSWORD_CHANGE, PASSWORD_CONFIRM, PASSWORD_RESET
-from auth_service.api.mailboxes import CountMailTo
-from auth_service.api.own_passwords import OwnPassword
+from auth_service.api.mailboxes import CountResetTo
+from auth_service.api.own_passwords import RECENT_PROOF, OwnPassword
 from auth_service.api.resources import UseResources
 from auth_service.api.schemas import EmailRequest, LinkToken, MailAnswer, NewPassword, OldPassword, address
 from auth_service.domain.errors import link_invalid, password_wrong
@@ -39,7 +39,7 @@ class ResetPasswordRequest(BaseModel):
     "/change",
     status_code=204,
     summary="Change the password",
-    dependencies=[per_user(PASSWORD_CHANGE)],
+    dependencies=[per_user(PASSWORD_CHANGE), RECENT_PROOF],
 )
 async def post_change(
     body: ChangePasswordRequest, resources: UseResources, own_password: OwnPassword
@@ -66,10 +66,10 @@ async def post_change(
     summary="Ask for a mail to set a new password",
     dependencies=[per_address(PASSWORD_RESET)],
 )
-async def post_reset(body: EmailRequest, resources: UseResources, count_mail_to: CountMailTo) -> MailAnswer:
+async def post_reset(body: EmailRequest, resources: UseResources, count_reset_to: CountResetTo) -> MailAnswer:
     """The answer is the same whether or not there is such an account."""
     email = address(body.email)
-    await count_mail_to(email)
+    await count_reset_to(email)
     await ask_for_link(resources.database, email, Mail.RESET_PASSWORD, new_id=resources.new_id)
     return MailAnswer()
 

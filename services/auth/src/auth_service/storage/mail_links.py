@@ -73,6 +73,37 @@ async def count_recent_links(tx: Transaction, *, user_id: UUID, purpose: Purpose
     return found.scalar_one()
 
 
+@dataclass(frozen=True)
+class MadeLink:
+    purpose: Purpose
+    works: bool
+
+
+async def read_link(tx: Transaction, *, user_id: UUID, link_id: UUID, now: datetime) -> MadeLink | None:
+    """None when it was never made."""
+    found = await tx.execute(
+        sa.text("""
+            SELECT purpose, used_at IS NULL AND expires_at > :now FROM mail_links
+            WHERE id = :link_id AND user_id = :user_id
+        """),
+        {"user_id": user_id, "link_id": link_id, "now": now},
+    )
+    row = found.one_or_none()
+    return None if row is None else MadeLink(Purpose(row[0]), row[1])
+
+
+async def is_the_only_registration(tx: Transaction, *, user_id: UUID, hashed_password: str) -> bool:
+    """Of the account's password; False also once no link tells any more who else has registered."""
+    found = await tx.execute(
+        sa.text("""
+            SELECT coalesce(bool_and(hashed_password IS NOT DISTINCT FROM :hashed_password), false)
+            FROM mail_links WHERE user_id = :user_id AND purpose = 'verify_email'
+        """),
+        {"user_id": user_id, "hashed_password": hashed_password},
+    )
+    return found.scalar_one()
+
+
 async def link_works(tx: Transaction, *, user_id: UUID, link_id: UUID, now: datetime) -> bool | None:
     """Whether it can still be used; None when it was never made."""
     found = await tx.execute(

@@ -7,10 +7,14 @@ import sqlalchemy as sa
 
 from common.postgres.engine import Transaction
 
+# The statement looks at the table as it was before: what it finds there is an earlier registration.
 _KEEP = sa.text("""
+    WITH earlier AS (
+        SELECT FROM registrations WHERE user_id = :user_id AND password_tag = :password_tag)
     INSERT INTO registrations (user_id, password_tag, expires_at)
     VALUES (:user_id, :password_tag, :expires_at)
     ON CONFLICT (user_id, password_tag) DO UPDATE SET expires_at = excluded.expires_at
+    RETURNING EXISTS (SELECT FROM earlier)
 """)
 _TRY = sa.text("""
     UPDATE registrations SET tried_at = :now
@@ -21,8 +25,12 @@ _FORGET = sa.text("DELETE FROM registrations WHERE user_id = :user_id AND passwo
 
 async def keep_registration(
     tx: Transaction, *, user_id: UUID, password_tag: bytes, expires_at: datetime
-) -> None:
-    await tx.execute(_KEEP, {"user_id": user_id, "password_tag": password_tag, "expires_at": expires_at})
+) -> bool:
+    """Whether the address was registered with this password before."""
+    kept = await tx.execute(
+        _KEEP, {"user_id": user_id, "password_tag": password_tag, "expires_at": expires_at}
+    )
+    return kept.scalar_one()
 
 
 async def try_registration(tx: Transaction, *, user_id: UUID, password_tag: bytes, now: datetime) -> bool:

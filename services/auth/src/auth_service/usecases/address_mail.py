@@ -29,6 +29,7 @@ _PAGES = {
 
 @dataclass(frozen=True)
 class Addressed:
+    mail: Mail
     to: str
     language: str
     values: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -52,21 +53,21 @@ async def address_mail(
     """In the mail's job, as its user. None when it should not be sent: nobody is there, the link is over."""
     if mail is Mail.ACCOUNT_ERASED:
         farewell = await read_farewell(tx, user_id=user_id)
-        return None if farewell is None else Addressed(farewell.email, farewell.language)
+        return None if farewell is None else Addressed(mail, farewell.email, farewell.language)
     recipient = await read_recipient(tx, user_id=user_id)
     if recipient is None:
         return None
     match mail:
         case Mail.VERIFY_EMAIL | Mail.RESET_PASSWORD:
-            purpose = Purpose(mail.value)
-            if not await prepare_link(tx, purpose, user_id=user_id, link_id=about, now=now):
+            purpose = await prepare_link(tx, Purpose(mail.value), user_id=user_id, link_id=about, now=now)
+            if purpose is None:
                 return None
-            link = links.to(purpose, LinkToken(user_id, about))
-            return Addressed(recipient.email, recipient.language, _LIFETIMES | {"link": link})
+            values = _LIFETIMES | {"link": links.to(purpose, LinkToken(user_id, about))}
+            return Addressed(Mail(purpose.value), recipient.email, recipient.language, values)
         case Mail.CONFIRM_EMAIL | Mail.EMAIL_CHANGE_ASKED | Mail.EMAIL_CHANGED:
             return await _address_change(tx, mail, links, recipient, LinkToken(user_id, about), now=now)
         case Mail.ACCOUNT_EXISTS | Mail.PASSWORD_CHANGED:
-            return Addressed(recipient.email, recipient.language)
+            return Addressed(mail, recipient.email, recipient.language)
 
 
 async def _address_change(
@@ -84,4 +85,4 @@ async def _address_change(
             return None
     elif mail is Mail.EMAIL_CHANGED:
         to = addresses.former_email
-    return None if to is None else Addressed(to, recipient.language, values)
+    return None if to is None else Addressed(mail, to, recipient.language, values)

@@ -127,8 +127,9 @@ async def log_in(
 
 
 def _refusal(right: bool, found: FoundCredentials | None) -> LoginRefusal | None:
-    if found is not None and right and found.may_log_in:
-        return None if found.is_verified else LoginRefusal.UNVERIFIED
+    """By the registration alone, never by the account: that would tell whose the address is."""
+    if found is not None and right and found.may_log_in and found.is_verified:
+        return None
     registered = found is not None and found.is_registered
     return LoginRefusal.UNVERIFIED if registered else LoginRefusal.WRONG
 

@@ -5,7 +5,7 @@ from uuid import UUID
 from auth_service.domain.email import EmailAddress
 from auth_service.domain.links import LIFETIMES, Purpose
 from auth_service.domain.macs import Macs
-from auth_service.domain.registrations import password_tag
+from auth_service.domain.registrations import KNOWN_FOR, password_tag
 from auth_service.storage.audit import audit
 from auth_service.storage.login_stats import begin_counting
 from auth_service.storage.mail_links import NewLink, count_recent_links, insert_link
@@ -91,13 +91,17 @@ async def _register_as(
         else:
             # one statement here too: both ways take as long
             await audit(tx, entry_id=new_id(), action="account.registered_again", user_id=user_id, data={})
-        await keep_registration(
+        again = await keep_registration(
             tx,
             user_id=user_id,
             password_tag=password_tag(macs, user_id=user_id, password=registration.password),
-            expires_at=now + LIFETIMES[Purpose.VERIFY_EMAIL],
+            expires_at=now + KNOWN_FOR,
         )
-        await _mail(tx, user_id, hashed_password, is_verified=state.is_verified, now=now, new_id=new_id)
+        since = now - COOL_DOWN
+        recent = await count_recent_links(tx, user_id=user_id, purpose=Purpose.VERIFY_EMAIL, since=since)
+        # another's mail of a moment ago stands for nobody: its link would set the other's password
+        if not (again and recent):
+            await _mail(tx, user_id, hashed_password, is_verified=state.is_verified, now=now, new_id=new_id)
         return True
 
 
@@ -111,8 +115,6 @@ async def _mail(
     new_id: NewId,
 ) -> None:
     purpose = Purpose.VERIFY_EMAIL
-    if await count_recent_links(tx, user_id=user_id, purpose=purpose, since=now - COOL_DOWN):
-        return
     link = NewLink(
         id=new_id(),
         user_id=user_id,

@@ -54,7 +54,7 @@ class MailOffice:
         if recipient is None:
             raise QuartetError("mail.recipient_unusable", "no mail can go to the address", kind=Kind.INVALID)
         values = {"sender": self.sender.name, **addressed.values}
-        letter = self.letters.written(mail, addressed.language, values)
+        letter = self.letters.written(addressed.mail, addressed.language, values)
         message = compose(letter, self.sender, recipient, mail_id=job.id, now=now)
         control.check()
         await self.transport.send(message, sender=self.sender.address, recipient=recipient)
