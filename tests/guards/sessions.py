@@ -63,6 +63,14 @@ SESSIONS = (
         below=_AUTH,
     ),
     Guard(
+        "a page of another host of the site uses no cookie",
+        "api/cookies.py",
+        'or not _is_own_page(origin or "", request):',
+        'and not _is_own_page(origin or "", request):',
+        "tests/unit/services/test_cookies.py::TestCookies::test_are_no_use_to_a_page_that_is_not_listed",
+        below=_AUTH,
+    ),
+    Guard(
         "a clean-up waits for nobody",
         "storage/dead_rows.py",
         "LIMIT :batch FOR UPDATE SKIP LOCKED)",

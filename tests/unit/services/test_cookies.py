@@ -1,4 +1,5 @@
 from http.cookies import SimpleCookie
+from types import SimpleNamespace
 
 import pytest
 from starlette.requests import Request
@@ -16,6 +17,7 @@ OLD, NEW = b"o" * 32, b"n" * 32
 BEFORE = Macs({"old": OLD}, active="old")
 AFTER = Macs({"old": OLD, "new": NEW}, active="new")
 MOST_OF_A_BROWSER = 4096
+CONSOLE = "https://console.quartet.example"
 
 
 @pytest.fixture
@@ -39,12 +41,14 @@ def send(given: list[str]):
 
     def send(csrf: str | None = None, **headers: str) -> Request:
         told = {
+            "Host": "quartet.example",
             "Cookie": "; ".join(f"{name}={one.value}" for name, one in cookies.items()),
             CSRF_HEADER: cookies[CSRF].value if csrf is None else csrf,
             **headers,
         }
         raw = [(name.lower().encode(), value.encode()) for name, value in told.items()]
-        return Request({"type": "http", "headers": raw})
+        app = SimpleNamespace(state=SimpleNamespace(cors_origins={CONSOLE}))
+        return Request({"type": "http", "headers": raw, "app": app})
 
     return send
 
@@ -71,6 +75,40 @@ class TestCookies:
     def test_are_no_use_to_a_page_of_another_site(self, send, site):
         with pytest.raises(QuartetError, match=r"csrf\.failed"):
             token_of_cookie(send(**{"Sec-Fetch-Site": site}), BEFORE)
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"Origin": "https://evil.example"},
+            {"Origin": "null"},
+            {"Origin": "https://quartet.example.evil.example"},
+            {"Origin": "https://evil.example/quartet.example"},
+            {"Origin": "https://["},
+            {"Origin": "https://users.quartet.example", "Sec-Fetch-Site": "same-site"},
+            {"Origin": "null", "Sec-Fetch-Site": "same-site"},
+            {"Sec-Fetch-Site": "same-site"},
+            {"Origin": CONSOLE, "Sec-Fetch-Site": "cross-site"},
+            {"Origin": "https://quartet.example", "Host": "["},
+        ],
+        ids=str,
+    )
+    def test_are_no_use_to_a_page_that_is_not_listed(self, send, headers):
+        with pytest.raises(QuartetError, match=r"csrf\.failed"):
+            token_of_cookie(send(**headers), BEFORE)
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {},
+            {"Sec-Fetch-Site": "same-origin"},
+            {"Origin": "https://quartet.example:8443"},
+            {"Origin": CONSOLE},
+            {"Origin": CONSOLE, "Sec-Fetch-Site": "same-site"},
+        ],
+        ids=str,
+    )
+    def test_are_for_pages_of_this_host_and_for_those_that_are_listed(self, send, token, headers):
+        assert token_of_cookie(send(**headers), BEFORE) == token
 
     def test_that_were_not_given_here_are_none(self):
         foreign = [(b"cookie", f"{REFRESH}=qrt1_AAAA".encode())]

@@ -60,6 +60,7 @@ def create_app(
         ],
     )
     route_of.app = app
+    app.state.cors_origins = frozenset(cors_origins)
     install_handlers(app)
     for router in routers:
         app.include_router(router, prefix=base)
