@@ -48,7 +48,10 @@ def change_rights(admin: AdminClient, *, installation: str, dry_run: bool) -> tu
 
 
 def _standing_acls(admin: AdminClient, installation: str) -> list[AclBinding]:
-    """Only what this installation's services have: others may share the cluster."""
+    """What lets this installation's services do something with its names: others may share the cluster.
+
+    What denies something is an operator's, and stays.
+    """
     anything: Any = None
     everything = AclBindingFilter(
         *(ResourceType.ANY, anything, ResourcePatternType.ANY, anything, anything),
@@ -57,7 +60,17 @@ def _standing_acls(admin: AdminClient, installation: str) -> list[AclBinding]:
     prefixes = tuple(resource_prefix(service, installation=installation) for service in SERVICES)
     principals = {f"User:{service}" for service in SERVICES}
     found = cast("list[AclBinding]", admin.describe_acls(everything).result(timeout=SECONDS))
-    return [acl for acl in found if acl.principal in principals and str(acl.name).startswith(prefixes)]
+    allowed = (acl for acl in found if acl.permission_type == AclPermissionType.ALLOW)
+    return [acl for acl in allowed if acl.principal in principals and reaches(acl, prefixes)]
+
+
+def reaches(acl: AclBinding, prefixes: tuple[str, ...]) -> bool:
+    """A right to names that begin so, a wider one that covers such names, or one to the whole cluster."""
+    name = str(acl.name)
+    if acl.restype == ResourceType.BROKER or name == "*":
+        return True
+    wider = acl.resource_pattern_type == ResourcePatternType.PREFIXED
+    return name.startswith(prefixes) or (wider and any(prefix.startswith(name) for prefix in prefixes))
 
 
 def _allow(

@@ -19,6 +19,7 @@ def assert_problem(response: httpx.Response, status: int, code: str) -> None:
     assert ProblemDocument.model_validate(problem).type == f"urn:quartet:problem:{code}"
     assert (problem["status"], problem["code"]) == (status, code)
     assert problem["request_id"] == response.headers["x-request-id"]
+    assert response.headers["x-content-type-options"] == "nosniff"
 
 
 async def send_raw(stack: Stack, request: bytes) -> bytes:

@@ -63,6 +63,15 @@ class TestAHeartbeat:
 
         assert (result.healthy, result.detail) == (False, "no worker has been heard of lately")
 
+    async def test_of_a_clock_that_was_set_back_since_does_not_hide_that_it_stays_away(
+        self, worker: Database, api: Probe
+    ):
+        await beats(worker, Beat(lag=0, kafka_seen_at=NOW)).write()
+
+        result = await worker_check(api, clock=lambda: NOW - timedelta(hours=1)).result()
+
+        assert (result.healthy, result.detail) == (False, "no worker has been heard of lately")
+
     async def test_of_a_worker_long_gone_is_forgotten(self, worker: Database, api: Probe):
         await beats(worker, Beat(), process="chat-worker-old", at=NOW - timedelta(hours=2)).write()
 

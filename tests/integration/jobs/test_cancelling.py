@@ -66,6 +66,28 @@ class TestCancelling:
         await jobs.ended(job_id, "cancelled")
         assert work.cancelled == 1
 
+    async def test_a_body_that_swallows_being_stopped_is_stopped_again(self, database, jobs, start, user_id):
+        begun, swallowed = asyncio.Event(), []
+
+        async def body(job, control):
+            begun.set()
+            while True:
+                try:
+                    await asyncio.Event().wait()
+                except asyncio.CancelledError:
+                    if swallowed:
+                        raise
+                    swallowed.append(job.id)
+
+        job_id = await jobs.make(user_id=user_id)
+        start(JobKind("test", body, cancel_grace_seconds=0.05))
+        await begun.wait()
+
+        await ask(database, job_id, user_id)
+
+        await jobs.ended(job_id, "cancelled")
+        assert swallowed == [job_id]
+
     async def test_a_result_that_was_ready_first_is_kept(self, database, jobs, start, work, user_id):
         job_id = await jobs.make(user_id=user_id)
         start(JobKind("test", work, cancel_grace_seconds=60), beat_seconds=30.0)

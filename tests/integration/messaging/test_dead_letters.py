@@ -1,6 +1,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from itertools import count
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -142,6 +143,17 @@ class TestDeadLetters:
         ]
 
         assert [(len(act.done), act.more) for act in acts] == [(1, True), (1, True), (1, False)]
+
+    async def test_a_replay_that_takes_long_tells_what_it_did_and_that_more_fit(
+        self, consumer: Consumer, key: UUID, superuser: asyncpg.Connection
+    ):
+        moments = count(step=dead_letters.REPLAY_SECONDS / 2)
+        slow = DeadLetters(consumer.delivery, now=lambda: next(moments))
+
+        acts = [await slow.replay(Selection(key=str(key)), actor="operator") for _ in range(3)]
+
+        assert [(len(act.done), act.more) for act in acts] == [(1, True), (1, True), (1, False)]
+        assert await versions(superuser) == {str(key): [1, 2, 3]}
 
     async def test_a_replay_stops_at_the_first_that_fails_again(
         self, letters: DeadLetters, key: UUID, mood: Mood, superuser: asyncpg.Connection

@@ -1,9 +1,16 @@
 from datetime import timedelta
 
 import pytest
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    ResourcePatternType,
+    ResourceType,
+)
 
 from common.contracts.topics import TOPICS, USERS, Topic
-from quartet_cli.topic_rights import wanted_acls
+from quartet_cli.topic_rights import reaches, wanted_acls
 from quartet_cli.topics import Standing, plan_topics
 
 WEEK_MS = 7 * 24 * 3600 * 1000
@@ -55,3 +62,31 @@ class TestRights:
         }
         read = {(right[0], right[2]) for right in rights if right[1] == "TOPIC" and right[3] == "READ"}
         assert read == {(f"User:{s}", f"x-{topic.name}") for topic in TOPICS for s in topic.listeners}
+
+    @pytest.mark.parametrize(
+        ("kind", "name", "pattern"),
+        [
+            (ResourceType.TOPIC, "x-auth.user.v1", ResourcePatternType.LITERAL),
+            (ResourceType.TOPIC, "x-auth.", ResourcePatternType.PREFIXED),
+            (ResourceType.TOPIC, "x-", ResourcePatternType.PREFIXED),
+            (ResourceType.GROUP, "*", ResourcePatternType.LITERAL),
+            (ResourceType.BROKER, "kafka-cluster", ResourcePatternType.LITERAL),
+        ],
+    )
+    def test_are_looked_at_when_they_reach_a_name_of_the_installation(self, kind, name, pattern):
+        assert reaches(allowed(kind, name, pattern), ("x-auth.", "x-chat."))
+
+    @pytest.mark.parametrize(
+        ("name", "pattern"),
+        [
+            ("y-auth.user.v1", ResourcePatternType.LITERAL),
+            ("y-", ResourcePatternType.PREFIXED),
+            ("x-", ResourcePatternType.LITERAL),
+        ],
+    )
+    def test_are_left_alone_when_they_reach_none(self, name, pattern):
+        assert not reaches(allowed(ResourceType.TOPIC, name, pattern), ("x-auth.", "x-chat."))
+
+
+def allowed(kind: ResourceType, name: str, pattern: ResourcePatternType) -> AclBinding:
+    return AclBinding(kind, name, pattern, "User:chat", "*", AclOperation.READ, AclPermissionType.ALLOW)

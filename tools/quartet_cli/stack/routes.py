@@ -96,6 +96,7 @@ REFUSALS = (
         code="request.timeout",
         title=TITLES[Kind.TIMEOUT],
         detail="The service did not answer in time.",
+        retry_after_seconds=2,
     ),
 )
 
@@ -149,6 +150,7 @@ def _problem(refusal: Refusal) -> str:
     headers = [
         "add_header X-Request-ID $quartet_request_id always;",
         "add_header Cache-Control no-store always;",
+        "add_header X-Content-Type-Options nosniff always;",
     ]
     if refusal.retry_after_seconds is not None:
         headers.append(f"add_header Retry-After {refusal.retry_after_seconds} always;")

@@ -74,5 +74,5 @@ class JobKind:
     lease_seconds: float = 60.0
     """How long a job stays with a worker that is not heard of; extended while the worker lives."""
     cancel_grace_seconds: float = 10.0
-    """How long a body may take to stop by itself after cancelling was asked for."""
+    """How long a body may take to stop by itself after cancelling was asked for, and after it was stopped."""
     backoff: Backoff = field(default_factory=Backoff)

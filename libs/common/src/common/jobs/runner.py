@@ -200,12 +200,13 @@ class Runner:
                 self._cancel(one)
 
     def _cancel(self, held: Held) -> None:
-        """First the body is told; one that does not stop by itself is stopped."""
+        """First the body is told; one that does not stop by itself is stopped, again and again if need be."""
         held.control.tell_cancelled()
         now = self._seconds()
         if held.cancel_seen_at is None:
             held.cancel_seen_at = now
-        if held.stop is None and now >= held.cancel_seen_at + held.kind.cancel_grace_seconds:
+        if now >= held.cancel_seen_at + held.kind.cancel_grace_seconds:
+            held.cancel_seen_at = now
             held.stop_body(Stop.CANCELLED)
 
     def _let_go_of_expired(self) -> None:

@@ -1,7 +1,8 @@
 """What an operator can do with messages that stopped; each act is audited in its own transaction."""
 
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,8 @@ from common.postgres.engine import Transaction
 
 MOST_MESSAGES = 1_000
 """Of one call; the answer says whether more fit."""
+REPLAY_SECONDS = 10.0
+"""Of one call: less than a request may take, so that whoever asked is told what was done."""
 
 _COLUMNS = """
     id, consumer, topic, partition, record_offset, key, event_id, event_type, user_id, kind, error_class,
@@ -102,7 +105,8 @@ class Outcome:
 
 
 class DeadLetters:
-    def __init__(self, delivery: Delivery) -> None:
+    def __init__(self, delivery: Delivery, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
         self._database = delivery.database
         self._consumer = delivery.consumer
         self._replay = Replay(delivery)
@@ -130,7 +134,10 @@ class DeadLetters:
         done: list[UUID] = []
         refused: list[Refusal] = []
         stopped: set[tuple[str, str]] = set()
+        until = self._now() + REPLAY_SECONDS
         for letter in letters[:MOST_MESSAGES]:
+            if self._now() >= until:
+                return Outcome(dry_run, tuple(done), tuple(refused), more=True)
             name = (letter.topic, letter.key) if letter.key is not None else None
             if name is not None and name in stopped:
                 refused.append(Refusal(letter.id, "an earlier message of its key was refused"))

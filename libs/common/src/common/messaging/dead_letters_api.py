@@ -5,12 +5,15 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from common.errors import Kind, QuartetError
 from common.http.internal import Operator
 from common.http.timestamps import Timestamp
 from common.messaging.dead_letters import DeadLetter, DeadLetters, Outcome, Selection
+
+_Partition = Annotated[int | None, Field(ge=0, lt=2**31)]
+_Offset = Annotated[int | None, Field(ge=0, lt=2**63)]
 
 
 class SelectionBody(BaseModel):
@@ -21,9 +24,9 @@ class SelectionBody(BaseModel):
     id: UUID | None = None
     topic: str | None = None
     key: str | None = None
-    partition: int | None = None
-    first_offset: int | None = None
-    last_offset: int | None = None
+    partition: _Partition = None
+    first_offset: _Offset = None
+    last_offset: _Offset = None
 
     def selection(self) -> Selection:
         return Selection(**self.model_dump(include=set(SelectionBody.model_fields)))
