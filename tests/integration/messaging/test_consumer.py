@@ -200,11 +200,10 @@ class TestParking:
             if event.id == bad.id:
                 raise asyncio.CancelledError
 
-        one_lane = replace(QUICK, lanes=1)
         await streams.send(bad)
         await streams.send(good)
 
-        async with running(new_consumer(each(handler), one_lane)):
+        async with running(new_consumer(each(handler))):
             await eventually(lambda: has(superuser, {good.key: [1]}))
             (row,) = await eventually(lambda: _when(parked(superuser), 1))
 
