@@ -1,5 +1,6 @@
 import asyncio
 import io
+import threading
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from uuid import UUID
@@ -18,6 +19,7 @@ from profile_service.api.resources import Resources
 from profile_service.app import opened_resources
 from profile_service.domain.pictures import MOST_BYTES
 from profile_service.usecases.change_avatar import AvatarChanges
+from profile_service.usecases.drawing import AT_ONCE, WAITING
 from profile_service.usecases.remove_avatars import AvatarRemoval, ask_to_erase_avatars
 from tests.support.pictures import BLUE, RED, about, halves, moving, png_that_says, saved
 from tests.support.profile_app import ProfileApp
@@ -326,6 +328,21 @@ class TestRefused:
         answer = await client.put("/me/avatar", content=pieces(), headers=JPEG)
 
         assert (answer.status_code, answer.json()["code"]) == (413, "body.too_large")
+
+    async def test_is_one_more_than_may_wait_to_be_drawn(self, client, resources):
+        let = threading.Event()
+        busy = [
+            asyncio.ensure_future(resources.drawing._threads.run(let.wait, 30))
+            for _ in range(AT_ONCE + WAITING)
+        ]
+        await asyncio.sleep(0)
+        refused = await put(client)
+        let.set()
+        await asyncio.gather(*busy)
+
+        assert (refused.status_code, refused.json()["code"]) == (503, "avatar.busy")
+        assert refused.headers["Retry-After"] == "2"
+        assert (await put(client)).status_code == 204
 
     async def test_is_not_a_picture_of_the_largest_size(self, client):
         content = saved(halves((1200, 900)))
