@@ -9,8 +9,8 @@ POOLING = (
     Guard(
         "a transaction in one trip ends with a single Sync",
         "postgres/trip.py",
-        "            _EXECUTE,\n            _parse(statement),\n",
-        "            _EXECUTE,\n            _SYNC,\n            _parse(statement),\n",
+        "            _EXECUTE,\n            *_asked(_statement(statement",
+        "            _EXECUTE,\n            _SYNC,\n            *_asked(_statement(statement",
         "tests/unit/postgres/test_trip.py::TestTripMessage::test_asks_for_one_answer_only",
     ),
     Guard(
@@ -19,6 +19,35 @@ POOLING = (
         "self.terminate()\n            raise\n        finally:\n            late",
         "raise\n        finally:\n            late",
         f"{_PG}/test_one_trip.py::TestCancelledTrip::test_costs_its_connection_and_nothing_else",
+    ),
+    Guard(
+        "behind a pooler a statement's name is made of the statement",
+        "postgres/statement_names.py",
+        "f'{role};{statement}'",
+        "role",
+        f"{_PG}/test_named_statements.py::TestNamedStatement::test_is_never_answered_by_another_s",
+    ),
+    Guard(
+        "no plan is used by two roles",
+        "postgres/statement_names.py",
+        "f'{role};{statement}'",
+        "statement",
+        "tests/unit/postgres/test_statement_names.py::TestName::test_is_of_one_statement_and_one_role",
+    ),
+    Guard(
+        "a statement that the server does not know is told anew",
+        "postgres/connection.py",
+        "(asyncpg.InvalidSQLStatementNameError, ",
+        "(",
+        f"{_PG}/test_named_statements.py::TestNamedStatement"
+        "::test_that_the_server_does_not_know_is_named_anew_on_the_same_connection",
+    ),
+    Guard(
+        "a plan from before a migration is made anew",
+        "postgres/connection.py",
+        ", asyncpg.FeatureNotSupportedError)",
+        ",)",
+        f"{_PG}/test_named_statements.py::TestNamedStatement::test_whose_result_was_migrated_is_named_anew",
     ),
     Guard(
         "what was written is sent before a connection is closed",

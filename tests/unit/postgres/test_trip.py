@@ -5,6 +5,7 @@ import asyncpg
 import pytest
 
 from common.postgres.context import Context
+from common.postgres.statement_names import Naming
 from common.postgres.trip import Trip, trip_message
 
 DESCRIPTION = pack("!h", 1) + b"n\0" + pack("!ihihih", 0, 0, 20, 8, -1, 1)
@@ -84,18 +85,22 @@ class TestTrip:
 
 
 class TestTripMessage:
-    def test_asks_for_one_answer_only(self):
-        sent = trip_message("auth", Context.SHARED, "SELECT $1::text", ["S"])
+    @pytest.mark.parametrize(
+        ("naming", "kinds"),
+        [(Naming.NONE, b"PBEPBDES"), (Naming.ANEW, b"CPBECPBDES"), (Naming.KNOWN, b"BEBDES")],
+    )
+    def test_asks_for_one_answer_only(self, naming, kinds):
+        sent = trip_message("auth", Context.SHARED, "SELECT $1::text", ["S"], naming)
 
-        kinds = []
+        found = []
         while sent:
-            kinds.append(sent[:1])
+            found.append(sent[:1])
             sent = sent[1 + int.from_bytes(sent[1:5], "big") :]
         # with a second Sync a pooler may give the server to somebody else in between
-        assert b"".join(kinds) == b"PBEPBDES"
+        assert b"".join(found) == kinds
 
     def test_keeps_arguments_out_of_the_statement(self):
-        sent = trip_message("auth", Context.SHARED, "SELECT $1::text", ["'; DROP TABLE users"])
+        sent = trip_message("auth", Context.SHARED, "SELECT $1::text", ["'; DROP TABLE users"], Naming.ANEW)
 
         assert b"SELECT $1::text\0" in sent
         assert sent.count(b"'; DROP TABLE users") == 1

@@ -1,12 +1,16 @@
 import asyncio
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, Final, cast
 
 import asyncpg
 
-from common.postgres.context import AsUser, begin_statement
+from common.postgres.context import AsUser, begin_statement, role_name
+from common.postgres.statement_names import Naming, StatementNames
 from common.postgres.timeouts import BEGIN_SECONDS, COMMAND_SECONDS, COMMIT_SECONDS, ROLLBACK_SECONDS
 from common.postgres.trip import Argument, Row, Trip, trip_message
+
+_NOT_KNOWN: Final = (asyncpg.InvalidSQLStatementNameError, asyncpg.FeatureNotSupportedError)
+"""The server has no statement of that name, or one whose result has other types since a migration."""
 
 
 class TransactionAbortedError(Exception):
@@ -15,6 +19,10 @@ class TransactionAbortedError(Exception):
 
 class ContextConnection(asyncpg.Connection):
     """A connection whose transactions say as whom they run before anything else can be said."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._names = StatementNames()
 
     async def begin(self, service: str, as_user: AsUser) -> None:
         """One round trip. After a failure or cancellation the connection is gone: nobody knows its state."""
@@ -44,12 +52,27 @@ class ContextConnection(asyncpg.Connection):
         self, service: str, as_user: AsUser, statement: str, arguments: Sequence[Argument]
     ) -> list[Row]:
         """After the server's own error the connection is as before; after anything else it is gone."""
+        role = role_name(service, as_user)
+        naming = self._names.naming(statement, role)
+        if naming is Naming.KNOWN:
+            try:
+                rows = await self._trip(trip_message(service, as_user, statement, arguments, naming))
+            except _NOT_KNOWN:
+                naming = self._names.missed()
+            else:
+                self._names.met()
+                return rows
+        rows = await self._trip(trip_message(service, as_user, statement, arguments, naming))
+        self._names.named(statement, role)
+        return rows
+
+    async def _trip(self, message: bytes) -> list[Row]:
         driver, transport = cast("asyncio.Protocol", self._protocol), self._transport
         trip = Trip(driver, self._loop.create_future())
         late = self._loop.call_later(COMMAND_SECONDS, trip.give_up)
         transport.set_protocol(trip)
         try:
-            transport.write(trip_message(service, as_user, statement, arguments))
+            transport.write(message)
             return await trip.ended
         except asyncpg.PostgresError:
             raise

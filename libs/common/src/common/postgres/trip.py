@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from struct import Struct
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 from uuid import UUID
 
 import asyncpg
 
 from common.postgres.context import AsUser, role_name
+from common.postgres.statement_names import Naming, name_of
 
 Argument = str | int | UUID | date | list[bytes] | None
 Row = tuple[Any, ...]
@@ -91,16 +92,21 @@ class Trip(asyncio.Protocol):
             self.ended.set_exception(error)
 
 
-def trip_message(service: str, as_user: AsUser, statement: str, arguments: Sequence[Argument]) -> bytes:
+def trip_message(
+    service: str,
+    as_user: AsUser,
+    statement: str,
+    arguments: Sequence[Argument],
+    naming: Naming,
+) -> bytes:
     """Everything that is sent, with a single Sync at its end; arguments never become a part of the SQL."""
     user_id = "" if isinstance(as_user, str) else str(as_user)
+    role = role_name(service, as_user)
     return b"".join(
         (
-            _parse(_AS),
-            _bind((role_name(service, as_user), user_id)),
+            *_asked(_statement(_AS, ""), (role, user_id), naming),
             _EXECUTE,
-            _parse(statement),
-            _bind(arguments),
+            *_asked(_statement(statement, role), arguments, naming),
             _DESCRIBE,
             _EXECUTE,
             _SYNC,
@@ -117,16 +123,35 @@ _EXECUTE: Final = _message(b"E", b"\0" + _INT32.pack(0))
 _SYNC: Final = _message(b"S", b"")
 
 
+class _Statement(NamedTuple):
+    name: bytes
+    parse: bytes
+    parse_anew: bytes
+
+
 @lru_cache(256)
-def _parse(statement: str) -> bytes:
-    """Unnamed: through a transaction pooler a name may be another client's."""
-    return _message(b"P", b"\0" + statement.encode() + b"\0" + _INT16.pack(0))
+def _statement(statement: str, role: str) -> _Statement:
+    name = name_of(statement, role).encode() + b"\0"
+    what = statement.encode() + b"\0" + _INT16.pack(0)
+    # closing what is not there is no error
+    anew = _message(b"C", b"S" + name) + _message(b"P", name + what)
+    return _Statement(name, _message(b"P", b"\0" + what), anew)
 
 
-def _bind(arguments: Sequence[Argument]) -> bytes:
+def _asked(statement: _Statement, arguments: Sequence[Argument], naming: Naming) -> tuple[bytes, bytes]:
+    match naming:
+        case Naming.KNOWN:
+            return b"", _bind(statement.name, arguments)
+        case Naming.ANEW:
+            return statement.parse_anew, _bind(statement.name, arguments)
+        case Naming.NONE:
+            return statement.parse, _bind(b"\0", arguments)
+
+
+def _bind(name: bytes, arguments: Sequence[Argument]) -> bytes:
     """Arguments as text, which their types are inferred for; results in their binary form, which no setting
     of the server changes."""
-    parts = [b"\0\0", _INT16.pack(0), _INT16.pack(len(arguments))]
+    parts = [b"\0" + name, _INT16.pack(0), _INT16.pack(len(arguments))]
     for argument in arguments:
         if argument is None:
             parts.append(_INT32.pack(-1))
@@ -197,7 +222,7 @@ _DECODERS: Final[dict[int, Callable[[bytes], Any]]] = {
     1184: lambda raw: _EPOCH + timedelta(microseconds=_integer(raw)),
     2950: lambda raw: UUID(bytes=raw),
 }
-"""By the number of the type: bool, bigint, integer, text, text[], date, timestamptz, uuid; else a KeyError."""
+"""By the number of the type: bool, bigint, integer, text, text[], date, timestamptz, uuid; else KeyError."""
 
 
 def _error(body: bytes) -> BaseException:
