@@ -65,7 +65,7 @@ class Process:
         self._world = world
         self.name = name
         self.random = Random(world.random.getrandbits(64))
-        self.loop = SimulatedLoop(self.now, self._died)
+        self.loop = SimulatedLoop(self._world, self._died)
         self.alive = True
         self.incarnation = 0
         self.paused_until = 0.0
@@ -99,7 +99,7 @@ class Process:
         for told in self._on_crash:
             told()
         self.loop.kill()
-        self.loop = SimulatedLoop(self.now, self._died)
+        self.loop = SimulatedLoop(self._world, self._died)
 
     def restart(self) -> None:
         self._world.note(self.name, "starts again")
@@ -152,19 +152,27 @@ class World:
     def run(self, *, until: Callable[[], bool], seconds: float) -> None:
         """Until it is so; AssertionError when it is not so after `seconds` of the world's time."""
         self._plan_faults()
-        for number in range(_MOST_STEPS):
-            if self.errors:
-                raise self.errors[0]
-            process = self._step()
-            if process is not None:
+        running: SimulatedLoop | None = None
+        try:
+            for number in range(_MOST_STEPS):
+                if self.errors:
+                    raise self.errors[0]
+                process = self._next()
+                if process is None:
+                    # nobody can go on before time does; asked only here: what was reached must stay reached
+                    if until():
+                        return
+                    assert self.now <= seconds, f"not done after {seconds} s"
+                    self._wait()
+                    continue
+                if process.loop is not running:
+                    running = process.loop
+                    asyncio._set_running_loop(running)
+                process.loop.run_one()
                 if number in self._at_steps and self.troubled:
                     self._at_steps[number](process)
-                continue
-            # nobody can go on before time does: asked only here, so what was reached must stay reached
-            if until():
-                return
-            assert self.now <= seconds, f"not done after {seconds} s"
-            self._wait()
+        finally:
+            asyncio._set_running_loop(None)
         raise AssertionError(f"not done after {_MOST_STEPS} steps")
 
     def close(self) -> None:
@@ -172,18 +180,17 @@ class World:
         for process in self.processes:
             process.loop.kill()
 
-    def _step(self) -> Process | None:
-        """Who took it; None when nobody can take one now."""
+    def _next(self) -> Process | None:
+        """Who takes a step; None when nobody can take one now."""
+        now = self.now
         runnable = [
             process
             for process in self.processes
-            if process.loop.ready and process.alive and process.paused_until <= self.now
+            if process.loop.ready and process.alive and process.paused_until <= now
         ]
         if not runnable:
             return None
-        chosen = runnable[int(self.random.random() * len(runnable))] if len(runnable) > 1 else runnable[0]
-        chosen.loop.run_one()
-        return chosen
+        return runnable[int(self.random.random() * len(runnable))] if len(runnable) > 1 else runnable[0]
 
     def _wait(self) -> None:
         """Nobody can go on: time passes until somebody can."""

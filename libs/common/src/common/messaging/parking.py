@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -47,6 +48,9 @@ _PARK_MESSAGE = sa.text("""
         :error_class, :error_detail, :attempts, :event_id, :event_type, :user_id, :trace,
         CAST(:versions AS jsonb))
 """)
+
+# it is read from a file
+_version = cache(version)
 
 WAITS = Failure(FailureKind.PERMANENT, "KeyParked", "waits behind an earlier message of its key")
 
@@ -123,7 +127,7 @@ def _row(consumer: str, message: Message, failure: Failure, *, attempts: int) ->
 
 def _versions(record: Record) -> dict[str, str]:
     """Of the code that failed and of the schema that the message says it has."""
-    versions, schema = {"common": version("quartet-common")}, schema_of(record)
+    versions, schema = {"common": _version("quartet-common")}, schema_of(record)
     return versions if schema is None else versions | {"schema": schema}
 
 
