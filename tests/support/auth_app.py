@@ -86,7 +86,7 @@ async def serving(settings: AuthApiSettings, database: Database, redis: Any) -> 
     limits = RateLimits(redis, prefix=settings.redis.prefix, moved=moved, now_us=monotonic_us)
     stop = asyncio.Event()
     assert API.resources is not None
-    async with API.resources(SimpleNamespace(database=database), settings) as resources:  # type: ignore[arg-type]  # all of it that is asked for
+    async with API.resources(SimpleNamespace(database=database, ready=Checks(())), settings) as resources:  # type: ignore[arg-type]  # all of it that is asked for
         app.state.database = database
         app.state.clock = utc_now
         app.state.rate_limits = limits

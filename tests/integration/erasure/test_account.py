@@ -94,6 +94,13 @@ async def fill(superuser, user_id: UUID) -> None:
         "insert into auth.registrations (user_id, password_tag, expires_at) values ($1, '\\x0102', now())",
         user_id,
     )
+    await superuser.execute(
+        """
+        insert into auth.exports (id, user_id, asked_at, expires_at, key_sealed)
+        values (gen_random_uuid(), $1, now(), now(), '')
+        """,
+        user_id,
+    )
 
 
 class TestErasing:
@@ -118,7 +125,7 @@ class TestErasing:
 
         left = await rows_naming(superuser, "auth", ada)
         assert left.keys() == kept_of_users("auth") | {"jobs"}
-        assert left["jobs"] == 1  # of the last mail, which holds ids
+        assert left["jobs"] == 3  # of the last mail and of the files of exports: they hold ids
 
     async def test_touches_nobody_else(self, client, auth_app, superuser):
         bob = await add_user(superuser, email="bob@example.org")

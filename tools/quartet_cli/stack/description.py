@@ -21,6 +21,9 @@ RATE_LIMITS = {"auth": dict.fromkeys(("register", "login", "mailbox"), "1000000/
 """Every caller has the same address here: benchmarks and tests would limit each other."""
 DEFAULT_PORT_BASE = 18400
 
+_FILES = {"auth": "exports", "profile": "files"}
+"""Which services keep files, and the folder of each."""
+
 ProcessName = Literal["api", "worker", "migrate"]
 
 
@@ -148,8 +151,8 @@ class Stack:
             | self._listeners(service, process)
             | (self._kafka(service, worker) if process == "worker" else self._tokens())
             | (self._keys() if service == "auth" else {})
-            | (self._storage(worker) if service == "profile" else {})
-            | (self._mail() if (service, process) == ("auth", "worker") else {})
+            | (self._storage(service, worker) if service in _FILES else {})
+            | (self._mail() | self._exports() if (service, process) == ("auth", "worker") else {})
         )
 
     def _database(self, service: str, process: str, worker: str) -> dict[str, str]:
@@ -211,8 +214,14 @@ class Stack:
         encryption = {ENCRYPTION_KEY: self.passwords["encryption_key"]}
         return {"KEYS_ENCRYPTION": json.dumps(encryption), "KEYS_ACTIVE": ENCRYPTION_KEY}
 
-    def _storage(self, worker: str) -> dict[str, str]:
-        return {"STORAGE_FOLDER": str(self.folder("files") / (worker or "all"))}
+    def _storage(self, service: str, worker: str) -> dict[str, str]:
+        return {"STORAGE_FOLDER": str(self.folder(_FILES[service]) / (worker or "all"))}
+
+    def _exports(self) -> dict[str, str]:
+        internal = {
+            entry.name: f"https://{HOST}:{self.ports[f'{entry.name}-api-internal']}" for entry in ENTRIES
+        }
+        return {"TOKEN_ISSUER": self.gateway_url, "EXPORTS_SERVICES": json.dumps(internal)}
 
     def _mail(self) -> dict[str, str]:
         return {

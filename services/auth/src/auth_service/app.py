@@ -5,6 +5,7 @@ from auth_service.api import (
     discovery,
     email_change,
     erasure,
+    exports,
     jwks,
     login,
     logout,
@@ -26,15 +27,18 @@ from auth_service.settings import AuthApiSettings
 from auth_service.storage.constraints import CONSTRAINTS
 from auth_service.storage.export import EXPORT
 from auth_service.storage.tables import HEAD
+from auth_service.usecases.export_files import ExportFiles
 from auth_service.usecases.find_user_by_email import users_by_email
 from auth_service.usecases.hashing import Hashing
 from auth_service.usecases.issue_tokens import TokenIssuer
 from auth_service.usecases.presented_tokens import TokenReader
 from auth_service.usecases.see_sessions import SeenSessions
 from auth_service.usecases.signing_keys import SigningKeys
+from common.blobs import open_blobs
 from common.clock import utc_now
 from common.composition.api import Api, older_tokens, run_api
 from common.composition.foundation import Foundation
+from common.health.storage import storage_check
 from common.ids import new_id
 
 
@@ -46,6 +50,8 @@ async def resources(base: Foundation, settings: AuthApiSettings) -> AsyncGenerat
     hashing = Hashing(
         Passwords(settings.hashing.cost), at_once=settings.hashing.at_once, waiting=settings.hashing.waiting
     )
+    blobs = open_blobs(settings.storage)
+    base.ready.add(storage_check(blobs))
     seen = SeenSessions(base.database, clock=utc_now)
     common_passwords()  # read now: the first who registers shall not wait for it
     try:
@@ -67,10 +73,12 @@ async def resources(base: Foundation, settings: AuthApiSettings) -> AsyncGenerat
                 session_limits=settings.sessions.limits,
                 seen=seen,
                 password_rules=PasswordRules(settings.passwords.fewest_characters),
+                export_files=ExportFiles(blobs, cipher),
                 new_id=new_id,
                 clock=utc_now,
             )
     finally:
+        blobs.close()
         hashing.close()
 
 
@@ -91,6 +99,7 @@ API = Api(
         passwords.router,
         me.router,
         erasure.router,
+        exports.router,
         email_change.router,
     ),
     root_routers=(jwks.router, discovery.router, oauth.router),

@@ -10,6 +10,7 @@ from auth_service.domain.key_rotation import Rotation
 from auth_service.settings import AuthWorkerSettings
 from auth_service.storage.erasures import oldest_open, tell_again
 from auth_service.usecases.clean_up import ask_for_clean_up
+from auth_service.usecases.remove_exports import ask_to_remove_expired
 from auth_service.usecases.rotate_signing_keys import rotate_signing_keys
 from common.contracts.envelope import Event
 from common.housekeeping.loop import Task
@@ -35,7 +36,12 @@ def auth_tasks(settings: AuthWorkerSettings) -> Sequence[Task]:
             _log.info("signing_keys.changed", kid=step.kid, state=step.state.value)
         return False
 
-    return (Task("signing_keys", rotate), Task("clean_up", _clean_up), Task("erasures", look_at_erasures))
+    return (
+        Task("signing_keys", rotate),
+        Task("clean_up", _clean_up),
+        Task("erasures", look_at_erasures),
+        Task("exports", ask_to_remove_expired),
+    )
 
 
 async def look_at_erasures(tx: Transaction, now: datetime) -> bool:

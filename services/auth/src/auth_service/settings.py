@@ -1,11 +1,13 @@
 from datetime import timedelta
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, Field, PositiveInt, model_validator
 
 from auth_service.domain.passwords import FEWEST_CHARACTERS, HashingCost
 from auth_service.domain.sessions import SessionLimits
 from auth_service.mail_settings import MailSettings
+from common.blobs import StorageSettings
+from common.contracts.topics import SERVICES
 from common.crypto import KeysSettings
 from common.settings import ApiSettings, WorkerSettings
 
@@ -43,11 +45,38 @@ class SessionSettings(BaseModel):
         )
 
 
+class ExportSettings(BaseModel):
+    services: dict[str, Annotated[str, Field(pattern=r"^https://[^/@?#\s]+$")] | None]
+    """Where the internal port of each service's api is; null for one that is not installed."""
+
+    @model_validator(mode="after")
+    def _names_each_service(self) -> Self:
+        if set(self.services) != set(SERVICES):
+            raise ValueError(
+                f"EXPORTS_SERVICES names other services than {', '.join(SERVICES)}: "
+                "write null for one that is not installed"
+            )
+        return self
+
+
+class IssuerSettings(BaseModel):
+    issuer: str
+    """As the api is told it: the worker signs its own tokens for other services."""
+
+
 class AuthApiSettings(ApiSettings):
     keys: KeysSettings
     hashing: HashingSettings = Field(default_factory=HashingSettings)
     passwords: PasswordSettings = Field(default_factory=PasswordSettings)
     sessions: SessionSettings = Field(default_factory=SessionSettings)
+    # made when nothing is set, so that it says itself what it needs
+    storage: StorageSettings = Field(default_factory=StorageSettings)
+
+    @model_validator(mode="after")
+    def _files_travel_sealed(self) -> Self:
+        if self.environment == "production":
+            self.storage.refuse_what_is_for_development()
+        return self
 
 
 class SigningSettings(BaseModel):
@@ -70,12 +99,17 @@ class CleanUpSettings(BaseModel):
 
 class AuthWorkerSettings(WorkerSettings):
     keys: KeysSettings
+    token: IssuerSettings
     mail: MailSettings
+    exports: ExportSettings
+    # made when nothing is set, so that it says itself what it needs
+    storage: StorageSettings = Field(default_factory=StorageSettings)
     signing: SigningSettings = Field(default_factory=SigningSettings)
     clean_up: CleanUpSettings = Field(default_factory=CleanUpSettings)
 
     @model_validator(mode="after")
-    def _mails_are_not_for_everybody_to_read(self) -> Self:
+    def _nothing_travels_for_everybody_to_read(self) -> Self:
         if self.environment == "production":
             self.mail.refuse_what_is_for_development()
+            self.storage.refuse_what_is_for_development()
         return self

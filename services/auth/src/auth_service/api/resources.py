@@ -6,6 +6,7 @@ from fastapi import Depends, Request
 from auth_service.domain.macs import Macs
 from auth_service.domain.password_rules import PasswordRules
 from auth_service.domain.sessions import SessionLimits
+from auth_service.usecases.export_files import ExportFiles
 from auth_service.usecases.hashing import Hashing
 from auth_service.usecases.issue_tokens import TokenIssuer
 from auth_service.usecases.presented_tokens import TokenReader
@@ -31,6 +32,7 @@ class Resources:
     session_limits: SessionLimits
     seen: SeenSessions
     password_rules: PasswordRules
+    export_files: ExportFiles
     new_id: NewId
     clock: Clock
 

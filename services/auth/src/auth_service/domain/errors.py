@@ -100,5 +100,15 @@ def erasure_not_found() -> QuartetError:
     )
 
 
+def export_not_found() -> QuartetError:
+    return QuartetError(
+        "export.not_found", "There is no such export of yours, or its time is over.", kind=Kind.NOT_FOUND
+    )
+
+
+def export_not_ready() -> QuartetError:
+    return QuartetError("export.not_ready", "The export is still being made.", kind=Kind.CONFLICT)
+
+
 def email_taken() -> QuartetError:
     return QuartetError("email.taken", "The address belongs to another account by now.", kind=Kind.CONFLICT)

@@ -79,6 +79,16 @@ OWN: Final = (
         "user",
         user=Grants(select=ALL, insert=ALL, update=("used_at", "former_email"), delete=True),
     ),
+    TableAccess(
+        "exports",
+        "user",
+        user=Grants(
+            select=ALL,
+            insert=("id", "user_id", "asked_at", "expires_at", "key_sealed"),
+            update=("ready_at", "expires_at", "parts"),
+            delete=True,
+        ),
+    ),
     _and_deletes("jobs"),
     _and_deletes("idempotency_keys"),
     TableAccess("erased_users", "user", user=Grants(select=ALL, insert=("user_id",)), outlives_users=True),

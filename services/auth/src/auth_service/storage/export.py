@@ -33,6 +33,11 @@ EXPORT = Export(
             ("purpose", "created_at", "expires_at", "used_at", "email", "former_email"),
             order_by="created_at, id",
         ),
+        "exports": Section(
+            "exports",
+            ("id", "asked_at", "ready_at", "expires_at", "parts"),
+            order_by="asked_at, id",
+        ),
     },
     own_kept_back={
         "users.hashed_password": _HASH,
@@ -41,6 +46,7 @@ EXPORT = Export(
         "mail_links.id": "what links are made of",
         "mail_links.hashed_password": _HASH,
         "mail_links.email_norm": "the address once more, as it is compared",
+        "exports.key_sealed": "what opens the files of an export",
         "registrations": "two bytes of a password's tag, kept for a day",
         "erasures": "of an erased user nothing is left that could be told",
         "farewells": "of an erased user nothing is left that could be told",

@@ -131,6 +131,21 @@ sa.Table(
     sa.Index("registrations_expires_at_idx", "expires_at"),
 )
 
+# Which service has told its part of what a user takes along; the parts are files, sealed with the row's key.
+sa.Table(
+    "exports",
+    metadata,
+    uuid("id", primary_key=True),
+    *_of_user(),
+    timestamp("asked_at"),
+    timestamp("ready_at", nullable=True),
+    timestamp("expires_at"),
+    sa.Column("parts", JSONB, nullable=False, server_default=sa.text("'{}'::jsonb")),
+    sa.Column("key_sealed", BYTEA, nullable=False),
+    sa.Index("exports_user_id_idx", "user_id", "asked_at"),
+    sa.Index("exports_expires_at_idx", "expires_at"),
+)
+
 sa.Table(
     "erasures",
     metadata,
@@ -190,8 +205,9 @@ sa.Table(
 )
 
 PRIVATE_SEALED = SealedColumn("signing_keys", "private_sealed", row="kid", row_type="text")
+EXPORT_KEY = SealedColumn("exports", "key_sealed", row="id")
 
-SCHEMA = Schema("auth", own=OWN, views=VIEWS, metadata=metadata, sealed=(PRIVATE_SEALED,))
+SCHEMA = Schema("auth", own=OWN, views=VIEWS, metadata=metadata, sealed=(PRIVATE_SEALED, EXPORT_KEY))
 
-HEAD = "auth_0005"
+HEAD = "auth_0006"
 """The oldest revision that this code works with; readiness compares it with the database's."""

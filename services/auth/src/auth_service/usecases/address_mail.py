@@ -66,7 +66,7 @@ async def address_mail(
             return Addressed(Mail(purpose.value), recipient.email, recipient.language, values)
         case Mail.CONFIRM_EMAIL | Mail.EMAIL_CHANGE_ASKED | Mail.EMAIL_CHANGED:
             return await _address_change(tx, mail, links, recipient, LinkToken(user_id, about), now=now)
-        case Mail.ACCOUNT_EXISTS | Mail.PASSWORD_CHANGED:
+        case Mail.ACCOUNT_EXISTS | Mail.PASSWORD_CHANGED | Mail.EXPORT_READY:
             return Addressed(mail, recipient.email, recipient.language)
 
 

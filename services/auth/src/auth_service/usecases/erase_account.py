@@ -10,6 +10,7 @@ from auth_service.storage.users import lock_user
 from auth_service.usecases.end_sessions import end_sessions
 from auth_service.usecases.hashing import Hashing
 from auth_service.usecases.own_password import Claim, is_proven, look_at_password
+from auth_service.usecases.remove_exports import ask_to_remove_all
 from auth_service.usecases.request_mail import Mail, request_mail
 from common.audit import audit
 from common.contracts.auth import UserErased
@@ -60,6 +61,7 @@ async def erase_account(
         erased = UserErased(user_id=user_id, version=state.version + 1, erased_at=now)
         await begin_erasure(tx, recipient, user_id=user_id, version=erased.version, now=now)
         await request_mail(tx, Mail.ACCOUNT_ERASED, user_id=user_id, about=user_id)
+        await ask_to_remove_all(tx, user_id=user_id, now=now)
         await audit(tx, entry_id=new_id(), action="account.erased", user_id=user_id, data={})
         await record(tx, Event(id=new_id(), key=str(user_id), user_id=user_id, time=now, data=erased))
         return None

@@ -36,20 +36,42 @@ async def issue_service_token(
     """For one audience, and for no more than the client may; without scopes asked for, for all of that."""
     if audience is None and len(client.audiences) == 1:
         (audience,) = client.audiences
-    if audience not in client.audiences:
+    if audience is None or audience not in client.audiences:
         return GrantRefusal.AUDIENCE
     granted = client.scopes if scopes is None else scopes
     if not granted <= client.scopes:
         return GrantRefusal.SCOPE
+    return await sign_service_token(
+        signing_keys,
+        client.client_id,
+        issuer=issuer,
+        audience=audience,
+        scopes=granted,
+        now=now,
+        new_id=new_id,
+    )
+
+
+async def sign_service_token(
+    signing_keys: SigningKeys,
+    client_id: str,
+    *,
+    issuer: str,
+    audience: str,
+    scopes: frozenset[str],
+    now: datetime,
+    new_id: NewId,
+) -> IssuedServiceToken:
+    """Asks nobody whether the client may."""
     key = await signing_keys.signing()
     if key is None:
         raise signing_key_missing()
-    scope = " ".join(sorted(granted))
+    scope = " ".join(sorted(scopes))
     claims = {
         "iss": issuer,
         "aud": audience,
-        "sub": client.client_id,
-        "client_id": client.client_id,
+        "sub": client_id,
+        "client_id": client_id,
         "jti": str(new_id()),
         "scope": scope,
         "iat": int(now.timestamp()),

@@ -17,6 +17,7 @@ class Mail(StrEnum):
     CONFIRM_EMAIL = "confirm_email"
     EMAIL_CHANGE_ASKED = "email_change_asked"
     EMAIL_CHANGED = "email_changed"
+    EXPORT_READY = "export_ready"
     ACCOUNT_ERASED = "account_erased"
 
 
