@@ -95,6 +95,35 @@ class TestSessions:
         assert [fault["code"] for fault in answer.json()["errors"]] == [code]
 
 
+class TestWhatADeviceCallsItself:
+    @pytest.mark.parametrize(
+        ("agent", "shown"),
+        [
+            (b"x" * 8_192, "x" * 512),
+            (b"\x1b[31mBrowser\x00\r 7", "[31mBrowser 7"),
+            (b"\x00", None),
+            (b"<script>alert(1)</script>", "<script>alert(1)</script>"),
+        ],
+        ids=["endless", "controls", "nothing", "script"],
+    )
+    async def test_is_kept_as_far_as_it_can_be_shown(self, auth_app, ada, agent, shown):
+        async with auth_app.client() as client:
+            body = {"email": ADA, "password": PASSWORD}
+            answer = await client.post("/login", json=body, headers={b"User-Agent": agent})
+        async with auth_app.client(answer.json()["access_token"]) as client:
+            (session,) = (await client.get("/sessions")).json()["items"]
+
+        assert session["user_agent"] == shown
+
+    @pytest.mark.parametrize("label", ["gnp\u202eexe", "a\nb", " \u200d "])
+    async def test_is_nothing_that_lists_would_show_as_something_else(self, auth_app, ada, label):
+        tokens = await auth_app.log_in(ADA, PASSWORD)
+        async with auth_app.client(tokens["access_token"]) as client:
+            answer = await client.patch(f"/sessions/{tokens['session_id']}", json={"label": label})
+
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/label")
+
+
 class TestEnding:
     async def test_one_session_leaves_the_others(self, client, auth_app, phone):
         answer = await client.delete(f"/sessions/{phone['session_id']}")

@@ -27,6 +27,23 @@ class TestRegisterRequest:
     def test_refuses_text_that_cannot_be_stored(self, field: str, text: str):
         assert faults(**{field: text})[field] in {"text.unreadable", "string_unicode"}
 
+    @pytest.mark.parametrize(
+        "name",
+        ["gnp\u202eexe", "a\nb", "a\x1b[31mb", "a\u200bb", "a\u2028b", "\u2066ab", "a\u0085b", "\ue000ab"],
+    )
+    def test_refuses_a_name_with_what_cannot_be_seen(self, name: str):
+        assert faults(full_name=name) == {"full_name": "text.hidden_character"}
+
+    @pytest.mark.parametrize("name", ["   ", "\u200d\u200c"])
+    def test_refuses_a_name_in_which_there_is_nothing(self, name: str):
+        assert faults(full_name=name) == {"full_name": "text.blank"}
+
+    @pytest.mark.parametrize(
+        "name", ["Ada Lovelace", "محمد‌رضا", "👩‍💻 Ada", "<script>alert(1)</script>", "O'Brien"]
+    )
+    def test_takes_names_as_they_are(self, name: str):
+        assert RegisterRequest.model_validate(FINE | {"full_name": name}).full_name == name
+
     @pytest.mark.parametrize("language", ["en", "gsw", "pt-BR", "zh-Hant", "zh-Hant-TW", "es-419"])
     def test_takes_languages_as_bcp_47_spells_them(self, language: str):
         assert RegisterRequest.model_validate(FINE | {"language": language}).language == language

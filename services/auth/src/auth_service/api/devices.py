@@ -11,7 +11,7 @@ _IPV4_BITS, _IPV6_BITS = 24, 48
 
 
 async def _device(request: Request) -> Device:
-    agent = request.headers.get("user-agent", "").strip()[:_MOST_CHARACTERS]
+    agent = "".join(filter(str.isprintable, request.headers.get("user-agent", "")[:_MOST_CHARACTERS])).strip()
     address = client_address(request.scope, trusted=request.app.state.trusted_proxies)
     match address:
         case None:

@@ -1,3 +1,5 @@
+import string
+import unicodedata
 import zoneinfo
 from collections.abc import Iterable
 from typing import Annotated, Literal
@@ -23,6 +25,10 @@ TIMEZONES = frozenset(zoneinfo.available_timezones())
 LANGUAGE = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$"
 """Of BCP 47 a language, a script and a region, spelt as they are registered: `en`, `zh-Hant-TW`, `es-419`."""
 
+_HIDDEN = frozenset({"Cc", "Cf", "Co", "Zl", "Zp"})
+_JOINERS = "\u200c\u200d"
+"""Persian and emoji are written with them."""
+
 
 def _address(text: str) -> str:
     if parse_email(text) is None:
@@ -47,6 +53,17 @@ def _written(text: str) -> str:
     return text
 
 
+def _seen(text: str) -> str:
+    """Names in lists: what turns the line around, breaks it or takes no room makes one pass for another."""
+    if any(unicodedata.category(one) in _HIDDEN and one not in _JOINERS for one in text):
+        raise PydanticCustomError(
+            "text.hidden_character", "The text holds a character that cannot be seen, or a line's end."
+        )
+    if not text.strip(f"{string.whitespace}{_JOINERS}"):
+        raise PydanticCustomError("text.blank", "There is nothing in this text; null removes it.")
+    return text
+
+
 def _strong(password: str, about: Iterable[str] = ()) -> str:
     weakness = weakness_of(password, fewest=FEWEST_CHARACTERS, about=about)
     if weakness is not None:
@@ -55,6 +72,7 @@ def _strong(password: str, about: Iterable[str] = ()) -> str:
 
 
 _storable = AfterValidator(_written)
+_visible = AfterValidator(_seen)
 Email = Annotated[
     str,
     Field(
@@ -95,10 +113,12 @@ LinkToken = Annotated[
         examples=["ql1_AZoEUNMmcQ"],
     ),
 ]
-FullName = Annotated[str, Field(min_length=2, max_length=200, examples=["Ada Lovelace"]), _storable]
+FullName = Annotated[str, Field(min_length=2, max_length=200, examples=["Ada Lovelace"]), _storable, _visible]
 TimeZone = Annotated[str, Field(examples=["Europe/London"]), AfterValidator(_timezone)]
 Language = Annotated[str, Field(pattern=LANGUAGE, examples=["en"])]
-DeviceLabel = Annotated[str, Field(min_length=1, max_length=100, examples=["Kitchen tablet"]), _storable]
+DeviceLabel = Annotated[
+    str, Field(min_length=1, max_length=100, examples=["Kitchen tablet"]), _storable, _visible
+]
 
 
 class RegisterRequest(BaseModel):
