@@ -2,6 +2,7 @@ from collections.abc import AsyncGenerator
 
 import httpx
 import pytest
+from jsonschema_rs import validator_for
 
 from common.errors import unavailable
 from common.health.checks import Check, Checks, Severity, Unwell, immediate
@@ -156,12 +157,23 @@ class TestTheOlderPaths:
     async def test_are_503_without_the_database(self, client: httpx.AsyncClient, state: State):
         state.failing.add("database")
 
-        statuses = [
-            (await client.get(f"/api/v1/auth/health{path}")).status_code
-            for path in ("", "/database", "/detailed")
-        ]
+        answers = [await client.get(f"/api/v1/auth/health{path}") for path in ("", "/database", "/detailed")]
 
-        assert statuses == [503, 503, 503]
+        assert [answer.status_code for answer in answers] == [503, 503, 503]
+        assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers)
+
+    @pytest.mark.parametrize("path", ["", "/database", "/detailed"])
+    async def test_are_documented_as_they_answer(self, client: httpx.AsyncClient, state: State, path: str):
+        document = (await client.get("/api/v1/auth/openapi.json")).json()
+        told = document["paths"][f"/api/v1/auth/health{path}"]["get"]["responses"]
+
+        answers = [await client.get(f"/api/v1/auth/health{path}")]
+        state.failing.add("database")
+        answers.append(await client.get(f"/api/v1/auth/health{path}"))
+
+        for answer in answers:
+            schema = told[str(answer.status_code)]["content"][answer.headers["content-type"]]["schema"]
+            validator_for(schema | {"components": document["components"]}).validate(answer.json())
 
     async def test_are_200_and_degraded_without_redis(self, client: httpx.AsyncClient, state: State):
         state.failing.add("redis")

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
 from common.errors import Kind, unavailable
-from common.health.checks import Checks
+from common.health.checks import Checks, Report
 from common.health.probes import described, status_word
 from common.http.documented import raises
 
@@ -65,10 +65,10 @@ def health_router() -> APIRouter:
     """No token is asked for, so nothing here names hosts, processes or users."""
     router = APIRouter(prefix="/health", tags=["health"])
 
-    @router.get("", summary="Whether the service is ready")
+    @router.get("", summary="Whether the service is ready", responses={503: {"model": HealthAnswer}})
     async def get_health(health: UseHealth, response: Response) -> HealthAnswer:
         report = await health.ready.report()
-        response.status_code = 200 if report.ok else 503
+        _say(response, report)
         return HealthAnswer(
             status=_status(status_word(report)), service=health.service, version=health.version
         )
@@ -82,10 +82,14 @@ def health_router() -> APIRouter:
             raise unavailable("database.unavailable", "The database does not answer.")
         return DatabaseHealthAnswer(latency_ms=round(result.seconds * 1000, 2))
 
-    @router.get("/detailed", summary="Every check: pool, schema, Redis, Kafka's lag")
+    @router.get(
+        "/detailed",
+        summary="Every check: pool, schema, Redis, Kafka's lag",
+        responses={503: {"model": DetailedHealthAnswer}},
+    )
     async def get_detailed_health(health: UseHealth, response: Response) -> DetailedHealthAnswer:
         report = await health.ready.report()
-        response.status_code = 200 if report.ok else 503
+        _say(response, report)
         return DetailedHealthAnswer(
             status=_status(status_word(report)),
             service=health.service,
@@ -94,6 +98,12 @@ def health_router() -> APIRouter:
         )
 
     return router
+
+
+def _say(response: Response, report: Report) -> None:
+    if not report.ok:
+        response.status_code = 503
+        response.headers["Retry-After"] = "2"
 
 
 def _status(word: str) -> Status:
