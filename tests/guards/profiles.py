@@ -17,6 +17,22 @@ PROFILES = (
         below=_PROFILE,
     ),
     Guard(
+        "a profile is written where nobody was faster",
+        "storage/profiles.py",
+        "WHERE user_id = $1 AND version = $2",
+        "WHERE user_id = $1 AND version >= $2",
+        f"{_ME}::TestPatch::test_of_two_devices_that_saw_the_same_goes_through_once",
+        below=_PROFILE,
+    ),
+    Guard(
+        "a profile that becomes complete is told of",
+        "usecases/change_profile.py",
+        "if not completes(present, values):",
+        "if True:",
+        f"{_ME}::TestCompleteness::test_is_told_once_when_all_that_counts_is_said",
+        below=_PROFILE,
+    ),
+    Guard(
         "a profile that is there is not made again",
         "storage/profiles.py",
         "    ON CONFLICT DO NOTHING\n",
@@ -51,8 +67,8 @@ PROFILES = (
     Guard(
         "a profile is completed once",
         "usecases/write_profile.py",
-        "completes = profile.completed_at is None and",
-        "completes =",
+        "return profile.completed_at is None and",
+        "return",
         f"{_ME}::TestCompleteness::test_is_told_once_when_all_that_counts_is_said",
         below=_PROFILE,
     ),

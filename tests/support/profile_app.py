@@ -84,6 +84,7 @@ async def profile_app_with(databases: Any, redis: Redis, **patience: float) -> A
     app.state.trusted_proxies = ()
     internal = internal_app(API)
     internal.state.database = app.state.database
+    internal.state.clock = utc_now
     internal.state.trusted_proxies = ()
     internal.state.service_tokens = ServiceTokens(
         issuer=ISSUER, service="profile", keys=Keys(KEY), clock=lambda: NOW

@@ -1,5 +1,4 @@
 import asyncio
-import io
 import threading
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -7,34 +6,21 @@ from uuid import UUID
 
 import httpx
 import pytest
-from PIL import Image
 
-from common.blobs import StorageSettings
 from common.clock import utc_now
 from common.erasure import remember_erased
 from common.ids import new_id
 from common.jobs import Runner
 from common.postgres.context import Context
 from profile_service.api.resources import Resources
-from profile_service.app import opened_resources
 from profile_service.domain.pictures import MOST_BYTES
 from profile_service.usecases.change_avatar import AvatarChanges
 from profile_service.usecases.drawing import AT_ONCE, WAITING
 from profile_service.usecases.remove_avatars import AvatarRemoval, ask_to_erase_avatars
+from tests.support.avatars import BLUE_PICTURE, JPEG, RED_PICTURE, color_of, put
 from tests.support.pictures import BLUE, RED, about, halves, moving, png_that_says, saved
 from tests.support.profile_app import ProfileApp
 from tests.support.waiting import eventually
-
-JPEG = {"Content-Type": "image/jpeg"}
-RED_PICTURE = saved(Image.new("RGB", (64, 64), RED))
-BLUE_PICTURE = saved(Image.new("RGB", (64, 64), BLUE))
-
-
-@pytest.fixture
-async def resources(profile_app: ProfileApp, tmp_path: Path) -> AsyncGenerator[Resources]:
-    async with opened_resources(StorageSettings(folder=tmp_path / "files", timeout_seconds=10)) as opened:
-        profile_app.app.state.resources = opened
-        yield opened
 
 
 @pytest.fixture
@@ -48,17 +34,6 @@ async def client(
 ) -> AsyncGenerator[httpx.AsyncClient]:
     async with profile_app.client(user) as client:
         yield client
-
-
-async def put(client: httpx.AsyncClient, content: bytes = RED_PICTURE, **headers: str) -> httpx.Response:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return await client.put("/me/avatar", content=content, headers=JPEG | named)
-
-
-def color_of(answer: httpx.Response) -> tuple[int, ...]:
-    pixel = Image.open(io.BytesIO(answer.content), formats=["WEBP"]).convert("RGB").getpixel((5, 5))
-    assert isinstance(pixel, tuple)
-    return pixel
 
 
 class Worker:

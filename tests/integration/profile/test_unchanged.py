@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import httpx
 import pytest
 
@@ -38,16 +37,16 @@ async def client(profile_app, ada):
 
 @pytest.fixture
 def statements(profile_app):
-    """How many transactions the api has begun."""
-    database, begun = profile_app.app.state.database, []
-    begin = database.begin
+    """How often the api has taken a connection."""
+    pool, taken = profile_app.app.state.database.pool, []
+    take = pool.take
 
-    async def counted(as_user):
-        begun.append(as_user)
-        return await begin(as_user)
+    async def counted():
+        taken.append(1)
+        return await take()
 
-    database.begin = counted
-    return begun
+    pool.take = counted
+    return taken
 
 
 async def get(client: httpx.AsyncClient, path: str, known: str) -> httpx.Response:
@@ -217,7 +216,7 @@ class TestACommit:
 
     async def test_in_one_trip_is_forgotten_answered_or_not(self, database, forgotten, ada):
         await in_one_trip(database, "SELECT 1", as_user=ada, changes=["x"])
-        with pytest.raises(asyncpg.DivisionByZeroError):
+        with pytest.raises(QuartetError):
             await in_one_trip(database, "SELECT 1 / 0", as_user=ada, changes=["y"])
 
         assert forgotten == [{"x"}, {"y"}]

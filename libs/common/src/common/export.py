@@ -1,6 +1,6 @@
 """What a service holds of one user, told to that user: each service says which columns of which tables."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -17,6 +17,10 @@ _COMMON_KEPT_BACK: Final = {
     "audit_log.id": "the number of a line",
     "audit_log.actor": "names who of the staff did it; what was done is told",
 }
+
+
+Beside = Callable[[Any, UUID, dict[str, list[Any]]], Awaitable[None]]
+"""With the api's `app.state`, whose data it is, and the rows that were read, which it adds to."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class Export:
     """By the name that it is told under."""
     own_kept_back: Mapping[str, str]
     """Tables, and columns as `table.column`, each with the reason."""
+    beside: Beside | None = None
+    """Adds what lies outside of the database."""
 
     @property
     def sections(self) -> Mapping[str, Section]:

@@ -1,11 +1,13 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from common.blobs import StorageSettings, open_blobs
 from common.composition.api import Api, run_api
 from common.composition.foundation import Foundation
 from common.health.storage import storage_check
 from profile_service.api import admin, avatar, batch, completeness, me, preferences, users
+from profile_service.api.exported_picture import add_picture
 from profile_service.api.resources import Resources
 from profile_service.settings import ProfileApiSettings
 from profile_service.storage.constraints import CONSTRAINTS
@@ -36,7 +38,7 @@ API = Api(
     title="Quartet profile",
     head=HEAD,
     constraints=CONSTRAINTS,
-    export=EXPORT,
+    export=replace(EXPORT, beside=add_picture),
     routers=(
         me.router,
         completeness.router,

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from common.audit import audit
@@ -34,7 +34,7 @@ def export_router(service: str, export: Export) -> APIRouter:
 
     @router.get("/{user_id}/export", summary="What is held of one user, for that user")
     async def get_export(
-        user_id: UUID, caller: CurrentExporter, database: UseDatabase, clock: UseClock
+        request: Request, user_id: UUID, caller: CurrentExporter, database: UseDatabase, clock: UseClock
     ) -> ExportAnswer:
         """No hash and no key is in it. Each reading is a line of the user's own log."""
 
@@ -50,6 +50,8 @@ def export_router(service: str, export: Export) -> APIRouter:
             return dict(await read_export(tx, export, user_id=user_id))
 
         data = await database.in_transaction(user_id, use_case)
+        if export.beside is not None:
+            await export.beside(request.app.state, user_id, data)
         return ExportAnswer(service=service, user_id=user_id, exported_at=clock(), data=data)
 
     return router

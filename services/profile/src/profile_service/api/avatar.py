@@ -1,4 +1,5 @@
 from typing import Any, Final
+from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
@@ -7,16 +8,15 @@ from common.errors import Kind
 from common.http.answers import RefusalError
 from common.http.body_limits import takes_up_to
 from common.http.documented import OF_A_BODY, gives, raises
-from common.http.etag import IfVersion, version_headers
+from common.http.etag import IfVersion, Preconditions, version_headers
 from common.http.permissions import CurrentUser
-from common.http.resources import UseDatabase
 from common.http.validation import malformed
-from profile_service.api.resources import UseAvatarChanges, UseResources
+from profile_service.api.resources import UseAvatarChanges, UseResources, UseShownAvatars
 from profile_service.domain.avatars import MEDIA_TYPE
 from profile_service.domain.pictures import CODES, MEDIA_TYPES, MOST_BYTES
-from profile_service.usecases.show_avatar import picture_of, shown_avatar
+from profile_service.usecases.show_avatar import ShownAvatars
 
-router = APIRouter(prefix="/me/avatar", tags=["avatar"])
+router = APIRouter(tags=["avatar"])
 
 _BINARY: Final = {
     "schema": {"type": "string", "format": "binary"},
@@ -34,29 +34,30 @@ _PICTURE: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-@router.get("", summary="The caller's picture", response_class=Response, responses=_PICTURE)
+@router.get("/me/avatar", summary="The caller's picture", response_class=Response, responses=_PICTURE)
 @raises(Kind.NOT_FOUND, "avatar.missing")
-async def get_avatar(
-    user: CurrentUser, database: UseDatabase, use: UseResources, conditions: IfVersion
-) -> Response:
+async def get_avatar(user: CurrentUser, shown: UseShownAvatars, conditions: IfVersion) -> Response:
     """A square WebP of 512 pixels at most."""
-    shown = await shown_avatar(database, user_id=user.user_id)
-    unchanged = conditions.unchanged(shown.version)
-    if unchanged is not None:
-        return unchanged
-    shown, picture = await picture_of(database, use.blobs, shown, user_id=user.user_id)
-    return Response(
-        picture,
-        media_type=MEDIA_TYPE,
-        headers={
-            **version_headers(shown.version),
-            "Content-Disposition": 'inline; filename="avatar.webp"',
-        },
-    )
+    return await _shown(shown, user.user_id, conditions)
+
+
+@router.get(
+    "/users/{user_id}/avatar", summary="A user's picture", response_class=Response, responses=_PICTURE
+)
+@raises(Kind.NOT_FOUND, "avatar.missing")
+async def get_avatar_of(
+    user_id: UUID, _: CurrentUser, shown: UseShownAvatars, conditions: IfVersion
+) -> Response:
+    """For everybody who is signed in, as the public profile is."""
+    return await _shown(shown, user_id, conditions)
 
 
 @router.put(
-    "", summary="Set the caller's picture", status_code=204, response_class=Response, openapi_extra=_BODY
+    "/me/avatar",
+    summary="Set the caller's picture",
+    status_code=204,
+    response_class=Response,
+    openapi_extra=_BODY,
 )
 @takes_up_to(MOST_BYTES)
 @gives(OF_A_BODY)
@@ -79,11 +80,27 @@ async def put_avatar(
     return Response(status_code=204, headers=version_headers(shown.version))
 
 
-@router.delete("", summary="Remove the caller's picture", status_code=204, response_class=Response)
+@router.delete("/me/avatar", summary="Remove the caller's picture", status_code=204, response_class=Response)
 async def delete_avatar(user: CurrentUser, changes: UseAvatarChanges, conditions: IfVersion) -> Response:
     """Of whoever has none, too."""
     await changes.delete(user_id=user.user_id, check_version=conditions.check)
     return Response(status_code=204)
+
+
+async def _shown(avatars: ShownAvatars, user_id: UUID, conditions: Preconditions) -> Response:
+    shown = await avatars.find(user_id)
+    unchanged = conditions.unchanged(shown.version)
+    if unchanged is not None:
+        return unchanged
+    shown, picture = await avatars.picture(shown, user_id)
+    return Response(
+        picture,
+        media_type=MEDIA_TYPE,
+        headers={
+            **version_headers(shown.version),
+            "Content-Disposition": 'inline; filename="avatar.webp"',
+        },
+    )
 
 
 def _media_type(request: Request) -> str:

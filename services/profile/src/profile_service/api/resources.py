@@ -12,6 +12,7 @@ from common.http.resources import UseClock, UseDatabase
 from common.ids import new_id
 from profile_service.usecases.change_avatar import AvatarChanges
 from profile_service.usecases.drawing import Drawing
+from profile_service.usecases.show_avatar import ShownAvatars
 
 
 @dataclass(frozen=True)
@@ -34,5 +35,12 @@ async def _avatar_changes(
     return AvatarChanges(database, use.blobs, clock, new_id)
 
 
+async def _shown_avatars(
+    database: UseDatabase, use: Annotated[Resources, Depends(_resources)]
+) -> ShownAvatars:
+    return ShownAvatars(database, use.blobs)
+
+
 UseResources = Annotated[Resources, Depends(_resources)]
 UseAvatarChanges = Annotated[AvatarChanges, Depends(_avatar_changes)]
+UseShownAvatars = Annotated[ShownAvatars, Depends(_shown_avatars)]

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from common.postgres.context import Context
 from common.postgres.engine import Database, Transaction
 from common.postgres.one_trip import in_one_trip
 
@@ -30,8 +31,8 @@ class Avatar:
 
 
 async def read_avatar(database: Database, *, user_id: UUID) -> Avatar:
-    """In a transaction of its own."""
-    rows = await in_one_trip(database, f"{_READ} WHERE user_id = $1", user_id, as_user=user_id)
+    """In a transaction of its own; anybody's, as everybody may see it."""
+    rows = await in_one_trip(database, f"{_READ} WHERE user_id = $1", user_id, as_user=Context.SHARED)
     return Avatar(*rows[0]) if rows else Avatar()
 
 

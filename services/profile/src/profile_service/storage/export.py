@@ -20,7 +20,7 @@ EXPORT = Export(
         "avatar": Section("avatars", ("version", "updated_at"), order_by="user_id"),
     },
     own_kept_back={
-        "avatars.blob": "the file's name in the storage; the picture itself is at `/me/avatar`",
+        "avatars.blob": "the file's name in the storage; the picture itself is told",
         "profiles.account_version": "which version of the account the time zone and the language are of",
         "public_profiles": "copies of the profile's fields",
     },

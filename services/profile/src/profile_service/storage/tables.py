@@ -108,8 +108,14 @@ SCHEMA = Schema(
         ),
         TableAccess(
             "avatars",
-            "user",
-            user=Grants(select=ALL, insert=("user_id", *_POINTED_TO), update=(*_POINTED_TO, "version")),
+            "shared",
+            # select as well: ON CONFLICT compares with what is there
+            user=Grants(
+                select=ALL,
+                insert=("user_id", *_POINTED_TO),
+                update=(*_POINTED_TO, "version"),
+                rows=_OWN_ROW,
+            ),
         ),
     ),
     metadata=metadata,

@@ -1,3 +1,4 @@
+from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
@@ -10,24 +11,26 @@ from profile_service.storage.avatars import Avatar, read_avatar
 _log = structlog.get_logger("avatars")
 
 
-async def shown_avatar(database: Database, *, user_id: UUID) -> Avatar:
-    found = await read_avatar(database, user_id=user_id)
-    if found.blob is None:
-        raise no_avatar()
-    return found
+@dataclass(frozen=True)
+class ShownAvatars:
+    database: Database
+    blobs: Blobs
 
-
-async def picture_of(
-    database: Database, blobs: Blobs, shown: Avatar, *, user_id: UUID
-) -> tuple[Avatar, bytes]:
-    """No connection is held while the storage is asked, so the picture may have been replaced meanwhile."""
-    while True:
-        content = None if shown.blob is None else await blobs.get(shown.blob)
-        if content is not None:
-            return shown, content
-        present = await shown_avatar(database, user_id=user_id)
-        if present == shown:
-            # of a storage that was put back to an older state: the next upload mends it
-            _log.error("avatar.lost", blob=shown.blob)
+    async def find(self, user_id: UUID) -> Avatar:
+        found = await read_avatar(self.database, user_id=user_id)
+        if found.blob is None:
             raise no_avatar()
-        shown = present
+        return found
+
+    async def picture(self, shown: Avatar, user_id: UUID) -> tuple[Avatar, bytes]:
+        """No connection is held while the storage is asked: the picture may have been replaced meanwhile."""
+        while True:
+            content = None if shown.blob is None else await self.blobs.get(shown.blob)
+            if content is not None:
+                return shown, content
+            present = await self.find(user_id)
+            if present == shown:
+                # of a storage that was put back to an older state: the next upload mends it
+                _log.error("avatar.lost", blob=shown.blob)
+                raise no_avatar()
+            shown = present
