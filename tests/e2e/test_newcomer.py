@@ -2,6 +2,8 @@ from uuid import UUID
 
 import pytest
 
+from common.contracts.topics import SERVICES
+from tests.support.exporting import contents
 from tests.support.gateway import Gateway, Newcomer
 from tests.support.waiting import eventually
 
@@ -111,3 +113,20 @@ class TestToken:
 
         assert {key["kty"] for key in keys} == {"EC"}
         assert all("d" not in key for key in keys)
+
+
+class TestExport:
+    async def test_holds_what_every_service_keeps_of_a_newcomer(self, gateway):
+        ada = await gateway.newcomer(full_name="Ada Lovelace")
+        await profile_of(gateway, ada)
+        asked = await gateway.client.post("/api/v1/auth/me/exports", headers=ada.authorization)
+        where = asked.headers["Location"]
+
+        async def is_ready() -> bool:
+            return (await gateway.get(where, ada)).json()["state"] == "ready"
+
+        await eventually(is_ready, within=60)
+        parts = contents(await gateway.get(f"{where}/file", ada))
+
+        assert parts["profile.json"]["data"]["profile"][0]["display_name"] == "Ada Lovelace"
+        assert {parts[f"{name}.json"]["service"] for name in SERVICES} == set(SERVICES)

@@ -5,6 +5,7 @@ from tests.guards.auth import AUTH
 from tests.guards.callers import CALLERS
 from tests.guards.connecting import CONNECTING
 from tests.guards.erasing import ERASING
+from tests.guards.exporting import EXPORTING
 from tests.guards.files import FILES
 from tests.guards.guard import Guard
 from tests.guards.health import HEALTH, TELEMETRY
@@ -312,4 +313,5 @@ GUARDS = (
     *PROFILES,
     *FILES,
     *ERASING,
+    *EXPORTING,
 )
