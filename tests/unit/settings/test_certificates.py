@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from common.certificates import CertificateFileError, check_key, watch_files
+from common.certificates import CertificateFileError, check_certificate, check_key, watch_files
 from tests.support.authority import Authority
 
 NOW = datetime.now(UTC)
@@ -62,6 +62,12 @@ class TestCertificate:
 
         assert [line["log_level"] for line in logs] == ["error"]
         assert f"{certificate} ended on" in logs[0]["fault"]
+
+    def test_that_has_not_begun_is_refused_with_what_may_be_the_cause(self, tmp_path):
+        certificate, _ = Authority(tmp_path).issue("auth")
+
+        with pytest.raises(CertificateFileError, match=r"is valid from .* on: look at the clock"):
+            check_certificate(certificate, NOW - timedelta(days=3))
 
     def test_key_is_not_read(self, tmp_path):
         with capture_logs() as logs:
