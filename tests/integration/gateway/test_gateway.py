@@ -189,8 +189,13 @@ class TestRefusals:
 
     @pytest.mark.parametrize(
         "request_",
-        [b"NONSENSE\r\n\r\n", b"GET /api/v1/chat/usage HTTP/1.1\r\n\r\n"],
-        ids=["no HTTP", "no host"],
+        [
+            b"NONSENSE\r\n\r\n",
+            b"GET /api/v1/chat/usage HTTP/1.1\r\n\r\n",
+            b"GET /api/v1/chat/usage HTTP/2.9\r\nHost: localhost\r\n\r\n",
+            b"POST /api/v1/chat/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        ],
+        ids=["no HTTP", "no host", "no version that is known", "no coding that is known"],
     )
     async def test_a_malformed_request_is_a_problem(self, gateway_stack, request_):
         answer = await send_raw(gateway_stack, request_)
@@ -198,6 +203,16 @@ class TestRefusals:
         assert answer.startswith(b"HTTP/1.1 400 ")
         assert b"application/problem+json" in answer
         assert b"request.malformed" in answer
+
+    async def test_a_part_of_a_page_is_not_given_so_none_can_be_missing(self, gateway):
+        response = await gateway.get("/docs", headers={"Range": "bytes=9999999-"})
+
+        assert (response.status_code, response.text[:9]) == (200, "<!doctype")
+
+    async def test_a_page_that_is_not_what_is_demanded_is_a_problem(self, gateway):
+        response = await gateway.get("/docs", headers={"If-Match": '"another"'})
+
+        assert_problem(response, 412, "precondition_failed")
 
     async def test_plain_http_on_the_tls_port_is_a_problem(self, gateway_stack):
         url = f"http://{HOST}:{gateway_stack.ports['gateway']}/api/v1/health"

@@ -25,10 +25,11 @@ class Refusal:
 REFUSALS = (
     Refusal(
         status=400,
-        causes=(400, 495, 496, 497),
+        # a coding of the body or a version of HTTP that nginx does not know is the caller's fault, too
+        causes=(400, 495, 496, 497, 501, 505),
         code="request.malformed",
         title=TITLES[Kind.MALFORMED],
-        detail="The request is not valid HTTP over TLS.",
+        detail="The request is no HTTP over TLS that is understood here.",
     ),
     Refusal(
         status=404,
@@ -45,6 +46,13 @@ REFUSALS = (
         detail="This path does not take the method; Allow names those that it takes.",
         # of what nginx answers by itself: its health and the pages of the documentation
         allow="GET, HEAD",
+    ),
+    Refusal(
+        status=412,
+        causes=(412,),
+        code="precondition_failed",
+        title=TITLES[Kind.PRECONDITION_FAILED],
+        detail="What is there is not what the request demands; read it anew.",
     ),
     Refusal(
         status=413,
@@ -77,7 +85,7 @@ REFUSALS = (
     ),
     Refusal(
         status=500,
-        causes=(500, 501),
+        causes=(500,),
         code="internal",
         title=TITLES[Kind.INTERNAL],
         detail="The gateway could not handle the request.",
