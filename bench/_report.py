@@ -35,6 +35,15 @@ def median(values: Sequence[float]) -> float:
     return statistics.median(values)
 
 
+def at_least(value: float, wanted: float) -> str:
+    """For the column `goal`: what was wanted of this row, and whether it came to that."""
+    return f"at least {wanted:g}: {'reached' if value >= wanted else 'missed'}"
+
+
+def at_most(value: float, wanted: float) -> str:
+    return f"at most {wanted:g}: {'reached' if value <= wanted else 'missed'}"
+
+
 def report(name: str, title: str, rows: Sequence[Mapping[str, Any]], **facts: Any) -> None:
     """Prints the rows and keeps them in docs/benchmarks; the first row's columns are everybody's."""
     table = Table(title=title, title_justify="left")

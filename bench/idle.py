@@ -6,7 +6,7 @@ import time
 
 import psutil
 
-from bench._report import report
+from bench._report import at_most, report
 from quartet_cli.stack import CHECKOUT
 
 SECONDS = 60.0
@@ -48,17 +48,20 @@ def main() -> None:
             "part": name,
             "% of a core": round(100 * (cpu_seconds(process) - before[name]) / took, 2),
             "PSS MiB": round(pss_mib(process), 1),
+            "goal": "",
         }
         for name, process in owners.items()
     ]
     if "supervisor" in processes:
         alone = processes["supervisor"].memory_full_info().pss / 1024**2
-        rows.append({"part": "supervisor", "% of a core": "", "PSS MiB": round(alone, 1)})
+        rows.append({"part": "supervisor", "% of a core": "", "PSS MiB": round(alone, 1), "goal": ""})
     cpu = sum(row["% of a core"] for row in rows if row["% of a core"] != "")
+    memory = sum(row["PSS MiB"] for row in rows)
     total = {
         "part": "sum",
         "% of a core": round(cpu, 2),
-        "PSS MiB": round(sum(row["PSS MiB"] for row in rows), 1),
+        "PSS MiB": round(memory, 1),
+        "goal": at_most(memory, 1228.8),
     }
     report(
         "idle",

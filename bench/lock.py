@@ -10,7 +10,7 @@ import uvloop
 from redis.asyncio import Redis
 from redis.asyncio.lock import Lock as RedisPyLock
 
-from bench._report import median, report
+from bench._report import at_most, median, report
 from bench._servers import servers, superuser, worker_database
 from common.ids import new_id
 from common.locks import Locks
@@ -141,6 +141,8 @@ def tell(rates: dict[str, list[float]], asked: dict[str, tuple[float, float]]) -
                 "ratio": against(name),
                 "round trips to Redis": round(asked[name][0], 2),
                 "statements": round(asked[name][1], 2),
+                # a first question finds no script in Redis and is asked again
+                "goal": at_most(max(round(asked[name][0], 1), asked[name][1]), 2) if name == "Once" else "",
             }
             for name, found in rates.items()
         ],

@@ -7,7 +7,7 @@ import time
 
 import uvloop
 
-from bench._report import median, report
+from bench._report import at_most, median, report
 from bench._stack import new_user
 from quartet_cli.stack import Stack
 from tests.support.pooler import transactions
@@ -84,16 +84,18 @@ async def main() -> None:
                 "p50 ms": at(values, 0.5),
                 "p99 ms": at(values, 0.99),
                 "most ms": max(values),
+                "goal": at_most(at(values, 0.99), 50),
             }
             for probe, values in found.items()
         ]
+    asked = await asked_of_the_database(stack)
     report(
         "probes",
         f"Probes of profile's api, {PER_SECOND} a second of each on connections of their own",
         rows,
         goal="p99 under 50 ms while the api is saturated; no query while an answer is fresh",
         requests_per_second=median(rates),
-        asked_of_the_database=await asked_of_the_database(stack),
+        asked_of_the_database=asked,
         seconds=SECONDS,
         rounds=ROUNDS,
     )

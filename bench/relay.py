@@ -7,7 +7,7 @@ import uvloop
 from aiokafka import AIOKafkaProducer
 from redis.asyncio import Redis
 
-from bench._report import median, report
+from bench._report import at_least, median, report
 from bench._servers import servers, superuser, worker_database
 from common.messaging import kafka
 from common.messaging.headers import encode
@@ -100,6 +100,7 @@ async def main() -> None:
                 "slowest": min(values),
                 "fastest": max(values),
                 "ratio": median(ratios) if who == "relay" else 1.0,
+                "goal": at_least(median(ratios), 0.7) if who == "relay" else "",
             }
             for who, values in rates.items()
         ],
