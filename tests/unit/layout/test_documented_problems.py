@@ -1,6 +1,7 @@
 """What a service really answers to bad requests stands in its documentation."""
 
 import json
+import re
 from collections.abc import AsyncGenerator
 from importlib import import_module
 from types import SimpleNamespace
@@ -13,12 +14,13 @@ from redis.asyncio import Redis
 from common.composition.api import public_app
 from common.health.checks import Checks
 from common.health.routes import HealthView
+from common.http.documented import DATABASE_CODES
 from common.http.shared_limits import RateLimits
 from common.http.tokens import AccessTokens
 from common.settings import HttpSettings
 from common.telemetry.logging import configure_logging
 from tests.support.listening import client_of
-from tests.support.repository import SERVICE_PACKAGES
+from tests.support.repository import ROOT, SERVICE_PACKAGES
 from tests.support.tokens import ISSUER, KEY, NOW, Keys
 
 JSON = {"Content-Type": "application/json"}
@@ -95,3 +97,16 @@ class TestEveryBadRequest:
 
         assert {name: told for name, told in found.items() if told is not None} == {}
         assert found
+
+
+class TestTheDatabasesProblems:
+    def test_that_pass_by_themselves_are_all_documented(self):
+        sources = (ROOT / "libs/common/src/common/postgres").rglob("*.py")
+        raised = {
+            code
+            for path in sources
+            for code in re.findall(r'unavailable\(\s*"(database\.\w+)"', path.read_text())
+        }
+
+        assert "database.unavailable" in raised
+        assert raised <= set(DATABASE_CODES)

@@ -40,7 +40,7 @@ OF_A_BODY = (
     *codes_of(Kind.INVALID, "request.invalid"),
 )
 DATABASE_CODES = (
-    *("database.unavailable", "database.pool_exhausted"),
+    *("database.unavailable", "database.pool_exhausted", "database.closed"),
     *("database.timeout", "database.contention"),
 )
 """All of kind unavailable, of whatever a route asks the database."""
