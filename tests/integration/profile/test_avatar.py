@@ -310,7 +310,7 @@ class TestRefused:
             asyncio.ensure_future(resources.drawing._threads.run(let.wait, 30))
             for _ in range(AT_ONCE + WAITING)
         ]
-        await asyncio.sleep(0)
+        await eventually(lambda: resources.drawing._threads._taken == len(busy))
         refused = await put(client)
         let.set()
         await asyncio.gather(*busy)
