@@ -45,8 +45,8 @@ class TestWithoutKafka:
             assert await waiting(operator) == {"auth": len(load.accepted)}
 
         assert set(load.answers) == {"202"}
-        await eventually(lambda: _nothing(incomplete(operator, load.prefix)), within=60)
-        await eventually(lambda: _nothing(waiting(operator)))
+        await eventually(lambda: _nothing(incomplete(operator, load.prefix)), within=60, every=0.2)
+        await eventually(lambda: _nothing(waiting(operator)), every=0.2)
 
 
 class TestWithoutRedis:
@@ -54,7 +54,7 @@ class TestWithoutRedis:
         async with parts.outage("redis"):
             ada = await gateway.newcomer()
 
-            assert await eventually(lambda: visible(gateway, ada), within=20)
+            assert await eventually(lambda: visible(gateway, ada), within=20, every=0.2)
             assert await probes(parts, "readyz") == all_of(200)
 
 
@@ -68,7 +68,7 @@ class TestWithoutTheDatabase:
                 await gateway.log_in(ada.email),
                 await gateway.get("/api/v1/profile/me", ada),
             ]
-            await eventually(lambda: every_probe(parts, "readyz", 503), within=15)
+            await eventually(lambda: every_probe(parts, "readyz", 503), within=30, every=0.5)
             assert await probes(parts, "livez") == all_of(200)
 
         for answer in refused:
@@ -76,21 +76,21 @@ class TestWithoutTheDatabase:
             assert answer.headers["Content-Type"] == MEDIA_TYPE
             assert int(answer.headers["Retry-After"]) > 0
             assert answer.json()["status"] == 503
-        await eventually(lambda: every_probe(parts, "readyz", 200), within=30)
+        await eventually(lambda: every_probe(parts, "readyz", 200), within=60, every=0.5)
         grace = await gateway.newcomer()
-        assert await eventually(lambda: visible(gateway, grace), within=60)
+        assert await eventually(lambda: visible(gateway, grace), within=60, every=0.2)
 
 
 class TestWithoutTheKeysOfTokens:
     async def test_whoever_was_let_in_before_is_let_in(self, gateway, parts):
         ada = await gateway.newcomer()
-        await eventually(lambda: visible(gateway, ada), within=30)
+        await eventually(lambda: visible(gateway, ada), within=30, every=0.2)
         grace = await gateway.newcomer()
 
         async with parts.outage("auth-api"):
             assert await visible(gateway, ada)
             # another token of the same key
-            assert await eventually(lambda: visible(gateway, grace), within=20)
+            assert await eventually(lambda: visible(gateway, grace), within=20, every=0.2)
             assert await probe(parts.probe_url("profile-api"), "readyz") == 200
 
 

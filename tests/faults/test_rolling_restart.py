@@ -38,7 +38,7 @@ class TestApis:
         # of each service another one: who signs in over and over loses the older sessions
         callers = {name: await gateway.newcomer() for name in SERVICES}
         for caller in callers.values():
-            await eventually(lambda caller=caller: _arrived(gateway, caller), within=30)
+            await eventually(lambda caller=caller: _arrived(gateway, caller), within=30, every=0.2)
         async with asyncio.TaskGroup() as all_at_once:
             leaving = [
                 all_at_once.create_task(_leave(stack, parts, name, who)) for name, who in callers.items()
@@ -99,11 +99,11 @@ class TestWorkers:
             await load.accepted_more(10)
             left = [parts.send(name, signal.SIGTERM) for name in WORKERS]
             await load.accepted_more(10)
-            await eventually(lambda: not any(one.is_alive() for one in left), within=30)
+            await eventually(lambda: not any(one.is_alive() for one in left), within=30, every=0.2)
             await parts.well()
             await load.accepted_more(5)
-        await eventually(lambda: _nothing(incomplete(operator, load.prefix)), within=60)
-        await eventually(lambda: _nothing(waiting(operator)))
+        await eventually(lambda: _nothing(incomplete(operator, load.prefix)), within=60, every=0.2)
+        await eventually(lambda: _nothing(waiting(operator)), every=0.2)
         users = [account.user_id for account in await accounts(operator, load.prefix)]
         told = await tellings(topics, USERS, users)
         twice = [await _delivered_twice(parts, name) for name in LISTENERS]

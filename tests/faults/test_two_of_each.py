@@ -1,5 +1,6 @@
 """Two workers of auth and two of profile: one relays, both consume, whatever happens to either of them."""
 
+import asyncio
 import signal
 from collections.abc import Generator
 from contextlib import AsyncExitStack, contextmanager
@@ -114,7 +115,7 @@ async def all_heard(operator: asyncpg.Connection, chronicle: Chronicle) -> None:
         assert left == {}, left
         return True
 
-    await eventually(heard, within=TAKEN_OVER_SECONDS, every=0.1)
+    await eventually(heard, within=TAKEN_OVER_SECONDS, every=0.3)
 
 
 async def all_done(operator: asyncpg.Connection, load: Registrations) -> bool:
@@ -135,12 +136,12 @@ class TestTwoOfEach:
     async def test_go_on_in_order_and_once_when_one(
         self, blow, pairs, chronicle, stack, parts, operator, topics
     ):
-        relays, consumers = await pairs.of("auth"), await pairs.of("profile")
-        leader = await eventually(lambda: leader_of(relays), within=TAKEN_OVER_SECONDS)
+        relays, consumers = await asyncio.gather(pairs.of("auth"), pairs.of("profile"))
+        leader = await eventually(lambda: leader_of(relays), within=TAKEN_OVER_SECONDS, every=0.2)
         led_by = await holder(operator)
         load = Registrations(stack, per_second=4)
         async with load.flowing(), chronicle.flowing():
-            await eventually(lambda: both_handle(consumers), within=TAKEN_OVER_SECONDS)
+            await eventually(lambda: both_handle(consumers), within=TAKEN_OVER_SECONDS, every=0.2)
             with hit(blow, leader, consumers[0]):
                 await eventually(lambda: _another(operator, led_by), within=TAKEN_OVER_SECONDS, every=0.1)
                 await chronicle.more(10)
@@ -148,7 +149,7 @@ class TestTwoOfEach:
                 await all_heard(operator, chronicle)
             await chronicle.more(10)
         await parts.well()
-        await eventually(lambda: all_done(operator, load), within=TAKEN_OVER_SECONDS, every=0.1)
+        await eventually(lambda: all_done(operator, load), within=TAKEN_OVER_SECONDS, every=0.3)
         await all_heard(operator, chronicle)
         users = [*(one.user_id for one in await accounts(operator, load.prefix)), *chronicle.told]
         written = await tellings(topics, USERS, chronicle.told)
@@ -163,10 +164,10 @@ class TestTwoOfEach:
 
     async def test_have_one_leader_at_a_time(self, pairs, operator):
         relays = await pairs.of("auth")
-        await eventually(lambda: leader_of(relays), within=TAKEN_OVER_SECONDS)
+        await eventually(lambda: leader_of(relays), within=TAKEN_OVER_SECONDS, every=0.2)
         led_by = await holder(operator)
 
-        await throughout(lambda: leader_of(relays), seconds=3.0)
+        await throughout(lambda: leader_of(relays), seconds=3.0, every=0.1)
 
         assert await holder(operator) == led_by
 

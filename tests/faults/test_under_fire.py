@@ -78,7 +78,7 @@ async def look(whole, found: Aftermath) -> None:
             return True
 
         try:
-            await eventually(settled, within=SETTLED_SECONDS, every=0.2)
+            await eventually(settled, within=SETTLED_SECONDS, every=0.5)
         except AssertionError as error:
             found.unsettled = str(error)
         found.accounts = await accounts(connection, found.load.prefix)

@@ -68,7 +68,7 @@ class Parts:
             assert unwell == {}, unwell
             return True
 
-        await eventually(all_well, within=within, every=0.2)
+        await eventually(all_well, within=within, every=0.5)
 
     async def unwell(self, names: Iterable[str] = ()) -> dict[str, str]:
         chosen = set(names)

@@ -99,7 +99,7 @@ class Chronicle:
     name of the user, so that a profile shows which one was applied first.
     """
 
-    def __init__(self, database: Database, *, keys: int = 6, pause_seconds: float = 0.3) -> None:
+    def __init__(self, database: Database, *, keys: int = 6, pause_seconds: float = 0.6) -> None:
         self.told: dict[UUID, dict[int, UUID]] = {new_id(): {} for _ in range(keys)}
         """Of each key the versions that were committed for certain, and their events' ids."""
         self.doubtful: set[UUID] = set()
@@ -165,7 +165,7 @@ class Requests:
             await asyncio.gather(*callers)
 
     async def _call(self, stop: asyncio.Event) -> None:
-        while await elapses(0.01, unless=stop):
+        while await elapses(0.1, unless=stop):
             try:
                 self.outcomes[await self._ask()] += 1
             except (httpx.TransportError, OSError) as error:

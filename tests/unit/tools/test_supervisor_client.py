@@ -69,7 +69,7 @@ class TestSupervised:
 
         assert here.start(PARTS, describe(here, {"name": "api"}))
         assert here.ask({"verb": "up"}, tell=told.append)["ok"]
-        status = here.ask({"verb": "status"})["parts"]
+        status = here.ask({"verb": "status", "memory": True})["parts"]
         assert here.down()
 
         assert [one["state"] for one in told if one["event"] == "part"] == ["waiting", "starting", "ready"]

@@ -19,6 +19,8 @@ DEVELOPMENT = "dev"
 ENCRYPTION_KEY = "local-1"
 RATE_LIMITS = {"auth": dict.fromkeys(("register", "login", "mailbox"), "1000000/60")}
 """Every caller has the same address here: benchmarks and tests would limit each other."""
+CHEAP_HASHES = {"HASHING_MEMORY_KIB": "7168", "HASHING_PASSES": "1"}
+"""What a password costs at least; tests register thousands, and none of them is about the price."""
 DEFAULT_PORT_BASE = 18400
 
 _FILES = {"auth": "exports", "profile": "files"}
@@ -151,6 +153,7 @@ class Stack:
             | self._listeners(service, process)
             | (self._kafka(service, worker) if process == "worker" else self._tokens())
             | (self._keys() if service == "auth" else {})
+            | (CHEAP_HASHES if (service, process) == ("auth", "api") and self.name != DEVELOPMENT else {})
             | (self._storage(service, worker) if service in _FILES else {})
             | (self._mail() | self._exports() if (service, process) == ("auth", "worker") else {})
         )

@@ -33,6 +33,8 @@ class Part:
     stop_signal: Signals = SIGTERM
     stop_seconds: float = 10.0
     """How long it may take to end after `stop_signal`; SIGKILL to its process group follows."""
+    longest_pause_seconds: float = 30.0
+    """How long the pause before another start becomes when one start after another came to nothing."""
     one_shot: bool = False
     fingerprint: Callable[[], str] | None = None
     """Of everything it is made from (code, migrations, topics). A one-shot is skipped while it equals that of

@@ -1,7 +1,9 @@
 """Everything that a stack is made of, in the order in which a person would start it."""
 
+from dataclasses import replace
+
 from quartet_cli.stack.bootstrap import roles_part, topics_part
-from quartet_cli.stack.description import Stack
+from quartet_cli.stack.description import DEVELOPMENT, Stack
 from quartet_cli.stack.kafka import kafka_part
 from quartet_cli.stack.kafka_jars import jars_part
 from quartet_cli.stack.mail import mail_part
@@ -28,6 +30,14 @@ def server_parts(stack: Stack) -> tuple[Part, ...]:
 
 
 def build_parts(stack: Stack) -> tuple[Part, ...]:
+    parts = _whole(stack)
+    if stack.name == DEVELOPMENT:
+        return parts
+    # tests kill the same part again and again, and wait for it
+    return tuple(replace(part, longest_pause_seconds=1.0) for part in parts)
+
+
+def _whole(stack: Stack) -> tuple[Part, ...]:
     return (
         *server_parts(stack),
         gateway_part(stack),

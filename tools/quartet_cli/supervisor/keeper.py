@@ -140,7 +140,7 @@ class Keeper:
                     return
             self.satisfied.clear()
             self._show(State.RESTARTING, reason)
-            await asyncio.sleep(self._back_off.pause(failures))
+            await asyncio.sleep(min(self._back_off.pause(failures), self.part.longest_pause_seconds))
 
     async def _start(self) -> None:
         self.started_at = time.monotonic()

@@ -85,8 +85,9 @@ class Server:
         await self._supervisor.down()
         return {"ok": True}
 
-    async def _status(self, _: Message) -> Message:
-        return {"ok": True, "code": self._code, "parts": await self._supervisor.status()}
+    async def _status(self, request: Message) -> Message:
+        parts = await self._supervisor.status(memory=bool(request.get("memory")))
+        return {"ok": True, "code": self._code, "parts": parts}
 
     async def _unknown(self, request: Message) -> Message:
         return {"ok": False, "error": f"unknown request {request.get('verb')!r}"}

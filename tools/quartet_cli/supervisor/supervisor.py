@@ -79,8 +79,10 @@ class Supervisor:
         await asyncio.shield(self._down)
         self.ended.set()
 
-    async def status(self) -> list[Event]:
-        return list(await asyncio.gather(*(self._describe(keeper) for keeper in self.keepers.values())))
+    async def status(self, *, memory: bool = False) -> list[Event]:
+        """Memory is counted for whoever shows it: to look through every process takes its time."""
+        described = (self._describe(keeper, memory=memory) for keeper in self.keepers.values())
+        return list(await asyncio.gather(*described))
 
     @contextlib.asynccontextmanager
     async def events(self) -> AsyncGenerator["asyncio.Queue[Event]"]:
@@ -180,7 +182,7 @@ class Supervisor:
             for one in needed
         )
 
-    async def _describe(self, keeper: Keeper) -> Event:
+    async def _describe(self, keeper: Keeper, *, memory: bool) -> Event:
         state = str(keeper.state)
         if keeper.state is State.READY:
             try:
@@ -195,7 +197,7 @@ class Supervisor:
             "pid": pid,
             "url": keeper.part.url,
             "probe_url": keeper.part.probe_url,
-            "rss_bytes": tree_bytes(pid) if pid else None,
+            "rss_bytes": tree_bytes(pid) if pid and memory else None,
             "crashes": keeper.crashes,
             "reason": keeper.reason,
             "log": str(keeper.part.log),

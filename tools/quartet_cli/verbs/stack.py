@@ -115,7 +115,7 @@ def _refuse_unknown(asked: Sequence[str], there: Sequence[str]) -> None:
 
 
 def _parts(here: Supervised) -> list[dict[str, Any]]:
-    return cast("list[dict[str, Any]]", here.ask({"verb": "status"})["parts"])
+    return cast("list[dict[str, Any]]", here.ask({"verb": "status", "memory": True})["parts"])
 
 
 def _tell_that_nothing_runs(here: Supervised, *, as_json: bool) -> None:
