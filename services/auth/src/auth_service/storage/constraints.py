@@ -42,6 +42,7 @@ CONSTRAINTS = Constraints(
         ),
         "login_stats_user_id_fkey": Constraint("account.gone", "This account is not there any more."),
         "mail_links_user_id_fkey": Constraint("account.gone", "This account is not there any more."),
+        "exports_user_id_fkey": Constraint("account.gone", "This account is not there any more."),
         "registrations_user_id_fkey": Constraint("account.gone", "This account is not there any more."),
     },
     bugs=COMMON_BUGS
