@@ -53,7 +53,8 @@ def block() -> None:
     threading.Event().wait(BLOCKED_SECONDS)
 
 
-async def take_faults(base: Foundation, settings: WorkerSettings) -> None:
+def job_kinds(base: Foundation, settings: WorkerSettings) -> tuple[JobKind, ...]:
+    """Made at start, in the loop: where the faults are taken in, too."""
     loop = asyncio.get_running_loop()
     faults: dict[signal.Signals, Callable[[], None]] = {
         signal.SIGUSR1: kill_the_consumer,
@@ -61,14 +62,14 @@ async def take_faults(base: Foundation, settings: WorkerSettings) -> None:
     }
     for number, fault in faults.items():
         loop.add_signal_handler(number, fault)
+    return (JobKind(STUBBORN, stubborn),)
 
 
 WORKER: Worker[WorkerSettings] = Worker(
     service="profile",
     head=HEAD,
     handlers=handlers,
-    job_kinds=lambda _base, _settings: (JobKind(STUBBORN, stubborn),),
-    on_start=take_faults,
+    job_kinds=job_kinds,
     stuck_seconds=STUCK_SECONDS,
 )
 

@@ -16,6 +16,7 @@ from common.messaging.backoff import Backoff
 from common.messaging.consumer import Consumer, ConsumerSettings
 from common.messaging.handlers import Handlers
 from common.messaging.headers import encode
+from common.messaging.intake import IntakeSettings
 from common.messaging.lanes import LaneSettings
 from common.postgres.engine import Database, Transaction
 from common.settings import KafkaSettings
@@ -27,7 +28,7 @@ from tests.support.waiting import eventually, happens, throughout
 
 QUICK_RETRY = Backoff(first_seconds=0.02, most_seconds=0.05)
 QUICK = ConsumerSettings(
-    lane=LaneSettings(attempts=3, retry=QUICK_RETRY, database=QUICK_RETRY),
+    intake=IntakeSettings(lane=LaneSettings(attempts=3, retry=QUICK_RETRY, database=QUICK_RETRY)),
     session_seconds=6.0,
     heartbeat_seconds=0.3,
     drain_seconds=0.3,

@@ -10,6 +10,7 @@ import pytest
 from aiokafka.conn import AIOKafkaConnection
 
 from common.messaging.consumer import Consumer, ConsumerSettings
+from common.messaging.intake import IntakeSettings
 from common.postgres.engine import Database
 from common.settings import KafkaSettings
 from tests.integration.postgres.proxy import Proxy, proxy_to
@@ -18,7 +19,7 @@ from tests.support.messaging import each, versions
 from tests.support.streams import Streams
 from tests.support.waiting import eventually
 
-SHORT = ConsumerSettings(patience_seconds=0.5)
+SHORT = ConsumerSettings(intake=IntakeSettings(patience_seconds=0.5))
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from typing import Generic, TypeVar
 
 from fastapi import FastAPI
@@ -35,6 +34,7 @@ from common.messaging.hints import first_of
 from common.messaging.pulse import Pulse
 from common.messaging.relay import Relay
 from common.postgres.constraints import NO_CONSTRAINTS, Constraints
+from common.postgres.engine import Database
 from common.settings import WorkerSettings
 from common.settings_listing import settings_of
 
@@ -52,8 +52,6 @@ class Worker(Generic[SettingsT]):
     constraints: Constraints = NO_CONSTRAINTS
     housekeeping: Callable[[SettingsT], Sequence[Task]] | None = None
     """What the service sees to every few minutes; first right after the start."""
-    on_start: Callable[[Foundation, SettingsT], Awaitable[None]] | None = None
-    """Tried until it succeeds, beside everything else."""
     sealing: Callable[[SettingsT], Sealing] | None = None
     """With what and where the service seals; a key that was taken out too early ends the process."""
     stuck_seconds: float = STUCK_SECONDS
@@ -103,9 +101,7 @@ async def _work(worker: Worker[SettingsT], settings: SettingsT) -> int:
             base.watchdog.watch(Progress(positions_of(consumer, pulse), stuck_seconds=worker.stuck_seconds))
             base.tasks.start("consumer", _once(tidy, consumer.run))
         if sealing is not None:
-            base.tasks.start("keys", _trying(partial(_check_keys, sealing), base, settings))
-        if worker.on_start is not None:
-            base.tasks.start("on_start", _trying(worker.on_start, base, settings))
+            base.tasks.start("keys", _look_for_keys(base.database, sealing))
         await _until_drained(base, serving)
         return 1 if base.tasks.failed else 0
 
@@ -136,18 +132,14 @@ def _job_kinds(
     return kinds
 
 
-async def _check_keys(sealing: Sealing, base: Foundation, _: WorkerSettings) -> None:
-    await ensure_keys_are_there(base.database, sealing)
+def _look_for_keys(database: Database, sealing: Sealing) -> Callable[[asyncio.Event], Awaitable[None]]:
+    """Until the database answers, beside everything else."""
 
-
-def _trying(
-    on_start: Callable[[Foundation, SettingsT], Awaitable[None]], base: Foundation, settings: SettingsT
-) -> Callable[[asyncio.Event], Awaitable[None]]:
     async def run(stop: asyncio.Event) -> None:
         backoff, failures = Backoff(), 0
         while not stop.is_set():
             try:
-                await on_start(base, settings)
+                await ensure_keys_are_there(database, sealing)
             except QuartetError as error:
                 if error.kind is not Kind.UNAVAILABLE:
                     raise
@@ -207,7 +199,7 @@ async def _until_drained(base: Foundation, serving: Serving) -> None:
         base.watchdog.supervise(f"listener {name}", task)
 
     async def stop_intake(_: float) -> None:
-        await base.tasks.stop("consumer", "jobs", "housekeeping", "keys", "on_start")
+        await base.tasks.stop("consumer", "jobs", "housekeeping", "keys")
 
     async def stop_relay(_: float) -> None:
         await base.tasks.stop("relay")

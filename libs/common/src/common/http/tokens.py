@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Container, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar, cast
@@ -29,7 +29,7 @@ PrincipalT = TypeVar("PrincipalT", Principal, ServicePrincipal)
 
 
 class AccessTokens:
-    """Signatures are remembered for a minute; expiry and revocation are looked at with every request."""
+    """What a signature says is remembered for a minute; revocation is looked at with every request."""
 
     def __init__(
         self,
@@ -58,14 +58,7 @@ class AccessTokens:
         return () if self._legacy is None else self._legacy.notice
 
     async def principal(self, token: str) -> Principal:
-        now = self._clock()
-        digest = _digest(token)
-        principal = self._remembered.get(digest, now)
-        if principal is None:
-            principal = await self._verify(token, now)
-            self._remembered.add(digest, principal, now)
-        if now >= principal.expires_at:
-            raise refused("token.expired", "The access token has expired.")
+        principal = await self._remembered.principal(token, self._clock(), self._verify)
         if principal.session_id is None:
             count_accepted()
         elif principal.session_id in self._revoked:
@@ -95,15 +88,7 @@ class ServiceTokens:
         self._remembered: _Memory[ServicePrincipal] = _Memory()
 
     async def principal(self, token: str) -> ServicePrincipal:
-        now = self._clock()
-        digest = _digest(token)
-        principal = self._remembered.get(digest, now)
-        if principal is None:
-            principal = await self._verify(token, now)
-            self._remembered.add(digest, principal, now)
-        if now >= principal.expires_at:
-            raise refused("token.expired", "The service token has expired.")
-        return principal
+        return await self._remembered.principal(token, self._clock(), self._verify)
 
     async def _verify(self, token: str, now: datetime) -> ServicePrincipal:
         claims = await published_claims(
@@ -141,22 +126,29 @@ class _Remembered(Generic[PrincipalT]):
 
 
 class _Memory(Generic[PrincipalT]):
+    """Of tokens that were verified; whether one has expired is looked at each time."""
+
     def __init__(self) -> None:
         self._held: OrderedDict[bytes, _Remembered[PrincipalT]] = OrderedDict()
 
-    def get(self, digest: bytes, now: datetime) -> PrincipalT | None:
+    async def principal(
+        self, token: str, now: datetime, verify: Callable[[str, datetime], Awaitable[PrincipalT]]
+    ) -> PrincipalT:
+        digest = hashlib.sha256(token.encode(errors="replace")).digest()
         known = self._held.get(digest)
-        return known.principal if known is not None and now < known.until else None
+        if known is not None and now < known.until:
+            return known.principal
+        principal = await verify(token, now)
+        if now >= principal.expires_at:
+            raise refused("token.expired", "The token has expired.")
+        self._add(digest, principal, now)
+        return principal
 
-    def add(self, digest: bytes, principal: PrincipalT, now: datetime) -> None:
+    def _add(self, digest: bytes, principal: PrincipalT, now: datetime) -> None:
         self._held[digest] = _Remembered(principal, min(principal.expires_at, now + _REMEMBERED_FOR))
         self._held.move_to_end(digest)
         while len(self._held) > _REMEMBERED_TOKENS:
             self._held.popitem(last=False)
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode(errors="replace")).digest()
 
 
 def _id(claims: Mapping[str, Any], name: str) -> UUID:

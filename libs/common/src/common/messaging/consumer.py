@@ -21,7 +21,6 @@ from common.messaging.draining import Drainer
 from common.messaging.handlers import Handlers
 from common.messaging.header_names import tolerate_any_header_name
 from common.messaging.intake import Intake, IntakeSettings
-from common.messaging.lanes import LaneSettings
 from common.messaging.progress import Figures, PartitionProgress
 from common.postgres.engine import Database
 from common.settings import KafkaSettings
@@ -31,32 +30,18 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class ConsumerSettings:
-    lanes: int = 4
-    lane: LaneSettings = field(default_factory=LaneSettings)
-    most_in_flight: int = 2_000
-    """Of a partition; it is paused above this."""
-    fetch: int = 2_000
-    patience_seconds: float = 4.0
-    """With Kafka, when it is to take a commit or to be left: a silent one holds up no process that stops."""
+    intake: IntakeSettings = field(default_factory=IntakeSettings)
     session_seconds: float = 10.0
     heartbeat_seconds: float = 3.0
-    rebalance_seconds: float = 45.0
-    """How long the group waits for a member; longer than a lane's longest transaction and the margin."""
     rebalance_margin_seconds: float = 5.0
     poll_interval_seconds: float = 120.0
     drain_seconds: float = 5.0
     figures_seconds: float = 1.0
 
     @property
-    def intake(self) -> IntakeSettings:
-        return IntakeSettings(
-            lanes=self.lanes,
-            lane=self.lane,
-            most_in_flight=self.most_in_flight,
-            fetch=self.fetch,
-            patience_seconds=self.patience_seconds,
-            handover_seconds=self.rebalance_seconds - self.rebalance_margin_seconds,
-        )
+    def rebalance_seconds(self) -> float:
+        """How long the group waits for a member: longer than the member waits for its lanes."""
+        return self.intake.handover_seconds + self.rebalance_margin_seconds
 
 
 class Consumer:
@@ -170,7 +155,7 @@ class Consumer:
 
     async def _hang_up(self) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._settings.patience_seconds):
+            async with asyncio.timeout(self._settings.intake.patience_seconds):
                 await self.broker.stop()
 
     async def _keep_figures(self) -> None:
