@@ -42,6 +42,7 @@ class ProfileApi:
     installation: Installation
     root: asyncpg.Connection
     me: str
+    probe: httpx.AsyncClient
     spending: Spending
 
     async def new_user(self) -> tuple[UUID, str]:
@@ -70,7 +71,7 @@ async def profile_api() -> AsyncGenerator[ProfileApi]:
         )
         _, pooler = await servers_of(installation, root)
         spending = Spending(root, api.process.pid, pooler)
-        yield ProfileApi(installation, root, f"{api.url}/api/v1/profile/me", spending)
+        yield ProfileApi(installation, root, f"{api.url}/api/v1/profile/me", api.probe, spending)
 
 
 def _keys() -> FastAPI:

@@ -9,11 +9,10 @@ import time
 import httpx
 import uvloop
 
+from bench._profile_api import ProfileApi, profile_api
 from bench._report import at_most, report
 from bench._servers import servers, superuser
-from bench._stack import new_user
 from common.postgres.engine import Database
-from quartet_cli.stack import Stack
 from tests.support.leaks import checked_out, open_transactions
 from tests.support.storm import Storm
 
@@ -44,35 +43,32 @@ async def figures(client: httpx.AsyncClient) -> dict[str, float]:
     return {name: float(value) for name, value in found} | {"at": time.monotonic()}
 
 
-async def under_load(stack: Stack) -> list[dict[str, object]]:
-    _, token = await new_user(stack)
-    url = f"http://127.0.0.1:{stack.ports['profile-api']}/api/v1/profile/me"
-    most = (await load(url, token))["rate"]
+async def under_load(api: ProfileApi) -> list[dict[str, object]]:
+    _, token = await api.new_user()
+    most = (await load(api.me, token))["rate"]
     rows: list[dict[str, object]] = []
-    probe = f"http://127.0.0.1:{stack.ports['profile-api-probe']}"
-    async with httpx.AsyncClient(base_url=probe, trust_env=False) as client:
-        for part in PARTS:
-            before = await figures(client)
-            took = await load(url, token, most * part if part < 1 else None)
-            after = await figures(client)
-            grown = {name: after[name] - before[name] for name in after}
-            in_use = grown["busy_seconds_total"] / (SECONDS * after["capacity"])
-            rows.append(
-                {
-                    "load": f"{part:.0%} of the most",
-                    "requests/s": took["rate"],
-                    "p99 ms": took["p99_ms"],
-                    "pool in use %": round(100 * in_use, 1),
-                    "goal": at_most(100 * in_use, 80) if part == TARGET else "",
-                    "waited over 1 ms %": round(
-                        100 * (1 - grown["wait_seconds_bucket"] / grown["wait_seconds_count"]), 2
-                    ),
-                }
-            )
+    for part in PARTS:
+        before = await figures(api.probe)
+        took = await load(api.me, token, most * part if part < 1 else None)
+        after = await figures(api.probe)
+        grown = {name: after[name] - before[name] for name in after}
+        in_use = grown["busy_seconds_total"] / (SECONDS * after["capacity"])
+        rows.append(
+            {
+                "load": f"{part:.0%} of the most",
+                "requests/s": took["rate"],
+                "p99 ms": took["p99_ms"],
+                "pool in use %": round(100 * in_use, 1),
+                "goal": at_most(100 * in_use, 80) if part == TARGET else "",
+                "waited over 1 ms %": round(
+                    100 * (1 - grown["wait_seconds_bucket"] / grown["wait_seconds_count"]), 2
+                ),
+            }
+        )
     return rows
 
 
-async def cancelled() -> dict[str, object]:
+async def cancelled(requests: int) -> dict[str, object]:
     """In one process, without HTTP between: each request goes through the application and the real pool."""
     async with servers() as (installation, _), superuser(installation) as onlooker:
         settings = installation.database_settings("auth", "api").model_copy(
@@ -81,14 +77,14 @@ async def cancelled() -> dict[str, object]:
         database = Database(settings, service="auth", application_name="auth-bench")
         storm = Storm(database, seed=SEED)
         began = time.monotonic()
-        await storm.blow(REQUESTS)
+        await storm.blow(requests)
         took = time.monotonic() - began
         await asyncio.sleep(1)
         left = [*checked_out([database.pool]), *await open_transactions(onlooker)]
         opened = database.pool.opened
         await database.close()
     return {
-        "requests": REQUESTS,
+        "requests": requests,
         "cancelled": storm.ended["cancelled"],
         "seconds": round(took, 1),
         "connections_opened": opened,
@@ -97,9 +93,10 @@ async def cancelled() -> dict[str, object]:
     }
 
 
-async def main() -> None:
-    rows = await under_load(Stack.current())
-    after = await cancelled()
+async def main(requests: int) -> None:
+    async with profile_api() as api:
+        rows = await under_load(api)
+    after = await cancelled(requests)
     report(
         "pool",
         f"The pool of profile's api, GET /profile/me, {CONNECTIONS} connections",
@@ -113,4 +110,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main())
+    uvloop.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else REQUESTS))
