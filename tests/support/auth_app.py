@@ -17,9 +17,8 @@ from auth_service.domain.key_rotation import Rotation
 from auth_service.settings import AuthApiSettings
 from auth_service.usecases.rotate_signing_keys import rotate_signing_keys
 from common.clock import utc_now
-from common.composition.api import access_tokens, public_app
+from common.composition.api import access_tokens
 from common.health.checks import Checks
-from common.health.routes import HealthView
 from common.http.limited import limits_of
 from common.http.shared_limits import RateLimits, monotonic_us
 from common.ids import new_id
@@ -28,6 +27,7 @@ from common.postgres.engine import Database
 from common.revocation import RevokedSids
 from common.settings_errors import load
 from tests.support.installation import Installation
+from tests.support.kept_apps import kept_app
 
 BASE = "http://auth.test/api/v1/auth"
 UNLIMITED = "1000000/1"
@@ -79,8 +79,15 @@ async def auth_app(
 
 @asynccontextmanager
 async def serving(settings: AuthApiSettings, database: Database, redis: Any) -> AsyncGenerator[AuthApp]:
-    health = HealthView(service="auth", version="0", ready=Checks(()))
-    app = public_app(API, settings, health)
+    with kept_app(API, settings) as app:
+        async with _served(app, settings, database, redis) as served:
+            yield served
+
+
+@asynccontextmanager
+async def _served(
+    app: FastAPI, settings: AuthApiSettings, database: Database, redis: Any
+) -> AsyncGenerator[AuthApp]:
     revoked = RevokedSids(database, poll_seconds=0.05)
     moved = dict.fromkeys(limits_of(app), UNLIMITED)
     limits = RateLimits(redis, prefix=settings.redis.prefix, moved=moved, now_us=monotonic_us)

@@ -13,11 +13,9 @@ from fastapi import FastAPI
 from redis.asyncio import Redis
 
 from common.clock import utc_now
-from common.composition.api import internal_app, public_app
+from common.composition.api import internal_app
 from common.contracts.auth import UserRegistered
 from common.contracts.envelope import Event
-from common.health.checks import Checks
-from common.health.routes import HealthView
 from common.http.principals import Principal
 from common.http.tokens import ServiceTokens
 from common.ids import new_id
@@ -27,6 +25,7 @@ from common.settings import HttpSettings
 from profile_service.app import API
 from profile_service.usecases.create_profile import create_profile
 from tests.support.caches import RedisClients
+from tests.support.kept_apps import kept_app
 from tests.support.little_app import Known
 from tests.support.tokens import ISSUER, KEY, NOW, Keys, claims, token
 
@@ -75,22 +74,21 @@ async def profile_app_with(databases: Any, redis: Redis, **patience: float) -> A
     """A process of its own, as far as what it remembers goes."""
     # of the api and of the worker
     known, of_worker = (KnownVersions(redis, prefix="profile:", **patience) for _ in range(2))
-    health = HealthView(service="profile", version="0", ready=Checks(()))
-    app = public_app(API, SimpleNamespace(http=HttpSettings(port=1)), health)  # type: ignore[arg-type]  # all of it that is asked for
-    app.state.known_versions = known
-    app.state.database = databases("profile", "api", constraints=API.constraints, on_change=known.forget)
-    app.state.clock = utc_now
-    app.state.access_tokens = _KnownWithRoles()
-    app.state.trusted_proxies = ()
-    internal = internal_app(API)
-    internal.state.database = app.state.database
-    internal.state.clock = utc_now
-    internal.state.trusted_proxies = ()
-    internal.state.service_tokens = ServiceTokens(
-        issuer=ISSUER, service="profile", keys=Keys(KEY), clock=lambda: NOW
-    )
-    worker = databases("profile", "worker", constraints=API.constraints, on_change=of_worker.forget)
-    yield ProfileApp(app, internal, worker)
+    with kept_app(API, SimpleNamespace(http=HttpSettings(port=1))) as app:
+        app.state.known_versions = known
+        app.state.database = databases("profile", "api", constraints=API.constraints, on_change=known.forget)
+        app.state.clock = utc_now
+        app.state.access_tokens = _KnownWithRoles()
+        app.state.trusted_proxies = ()
+        internal = internal_app(API)
+        internal.state.database = app.state.database
+        internal.state.clock = utc_now
+        internal.state.trusted_proxies = ()
+        internal.state.service_tokens = ServiceTokens(
+            issuer=ISSUER, service="profile", keys=Keys(KEY), clock=lambda: NOW
+        )
+        worker = databases("profile", "worker", constraints=API.constraints, on_change=of_worker.forget)
+        yield ProfileApp(app, internal, worker)
     await known.close()
     await of_worker.close()
 

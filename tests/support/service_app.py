@@ -12,9 +12,8 @@ import pytest
 from fastapi import FastAPI
 
 from common.clock import utc_now
-from common.composition.api import Api, access_tokens, public_app
+from common.composition.api import Api, access_tokens
 from common.health.checks import Checks
-from common.health.routes import HealthView
 from common.http.cursors import Cursors
 from common.http.limited import limits_of
 from common.http.shared_limits import RateLimits, monotonic_us
@@ -24,6 +23,7 @@ from common.settings import ApiSettings
 from common.settings_errors import load
 from profile_service.settings import ProfileApiSettings
 from tests.support.installation import Installation
+from tests.support.kept_apps import kept_app
 from tests.support.repository import SERVICE_PACKAGES
 from tests.support.tokens import KEY, Keys, claims, token
 
@@ -45,7 +45,15 @@ async def service_app(
             patch.setenv(name, value)
         settings = load(SETTINGS.get(service, ApiSettings))
     api = api_of(service)
-    app = public_app(api, settings, HealthView(service=service, version="0", ready=Checks(())))
+    with kept_app(api, settings) as app:
+        async with _served(api, app, settings, database, redis):
+            yield app
+
+
+@asynccontextmanager
+async def _served(
+    api: Api[Any], app: FastAPI, settings: ApiSettings, database: Database, redis: Any
+) -> AsyncGenerator[None]:
     limits = RateLimits(
         redis,
         prefix=settings.redis.prefix,
@@ -65,7 +73,7 @@ async def service_app(
     )
     try:
         async with used as app.state.resources:
-            yield app
+            yield
     finally:
         await known.close()
         await limits.close()
