@@ -57,7 +57,11 @@ class ServiceParts:
 
     async def _ask(self, service: str, url: str) -> bytes:
         headers = {"Authorization": f"Bearer {await self._token_for(service)}"}
-        async with self._clients() as client, client.stream("GET", url, headers=headers) as answer:
+        # the one limit is that of the whole: the client's own five seconds are short for a large part
+        async with (
+            self._clients() as client,
+            client.stream("GET", url, headers=headers, timeout=None) as answer,
+        ):
             if answer.status_code != 200:
                 raise _away(service, str(answer.status_code))
             told = bytearray()

@@ -107,7 +107,11 @@ def export_not_found() -> QuartetError:
 
 
 def export_not_ready() -> QuartetError:
-    return QuartetError("export.not_ready", "The export is still being made.", kind=Kind.CONFLICT)
+    return QuartetError(
+        "export.not_ready",
+        "The export is not there yet; its state says whether it will be.",
+        kind=Kind.CONFLICT,
+    )
 
 
 def email_taken() -> QuartetError:
