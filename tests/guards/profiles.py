@@ -4,6 +4,7 @@ from tests.guards.guard import Guard
 
 _PROFILE = "services/profile/src/profile_service"
 _ME = "tests/integration/profile/test_me.py"
+_OVERTAKEN = "tests/integration/profile/test_overtaken.py::TestAChange"
 _UNCHANGED = "tests/integration/profile/test_unchanged.py"
 _FIELDS = "tests/unit/profile/test_fields.py"
 
@@ -13,7 +14,7 @@ PROFILES = (
         "storage/profiles.py",
         "WHERE user_id = :user_id FOR UPDATE",
         "WHERE user_id = :user_id",
-        f"{_ME}::TestPatch::test_without_if_match_loses_no_field_of_another",
+        f"{_OVERTAKEN}::test_that_completes_is_merged_into_what_the_other_wrote",
         below=_PROFILE,
     ),
     Guard(
@@ -21,7 +22,7 @@ PROFILES = (
         "storage/profiles.py",
         "WHERE user_id = $1 AND version = $2",
         "WHERE user_id = $1 AND version >= $2",
-        f"{_ME}::TestPatch::test_of_two_devices_that_saw_the_same_goes_through_once",
+        f"{_OVERTAKEN}::test_is_merged_into_what_the_other_wrote",
         below=_PROFILE,
     ),
     Guard(

@@ -191,15 +191,6 @@ class TestPatch:
 
         assert sorted(answer.status_code for answer in answers) == [200, 412, 412, 412]
 
-    async def test_without_if_match_loses_no_field_of_another(self, client):
-        names = ["first_name", "last_name", "pronouns", "bio"]
-
-        async with asyncio.timeout(20):
-            await asyncio.gather(*(client.patch("/me", json={name: name}) for name in names))
-
-        shown = (await client.get("/me")).json()
-        assert [shown[name] for name in names] == names
-
 
 class TestPut:
     async def test_without_if_match_is_refused(self, client):
