@@ -1,9 +1,13 @@
 import json
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
 
 from auth_service.domain.links import LinkToken, Purpose
+from auth_service.storage.mail_links import NewLink, insert_link
+from common.clock import utc_now
+from common.ids import new_id
 from tests.support.accounts import add_user
 from tests.support.auth_app import AuthApp
 
@@ -36,7 +40,9 @@ def ask(client):
 @pytest.fixture
 def confirm(auth_app, superuser, client):
     async def confirm():
-        link = await superuser.fetchrow("select id, user_id from auth.mail_links")
+        link = await superuser.fetchrow(
+            "select id, user_id from auth.mail_links where purpose = 'confirm_email'"
+        )
         token = LinkToken(link["user_id"], link["id"]).written(auth_app.resources.macs, Purpose.CONFIRM_EMAIL)
         return await client.post("/email/change/confirm", json={"token": token})
 
@@ -85,6 +91,24 @@ class TestConfirming:
         assert (await client.get("/me")).json()["email"] == NEW
         assert (await mails())[-1] == "email_changed"
         assert await superuser.fetchval("select former_email from auth.mail_links") == ADA
+
+    async def test_ends_the_links_that_wait_at_the_former_address(
+        self, ask, confirm, auth_app, superuser, client, ada
+    ):
+        """Whoever has that mailbox by now shall not set the password."""
+        await ask()
+        async with auth_app.database.transaction(as_user=ada) as tx:
+            waiting = NewLink(
+                new_id(), ada, Purpose.RESET_PASSWORD, utc_now(), utc_now() + timedelta(minutes=5)
+            )
+            await insert_link(tx, waiting)
+
+        await confirm()
+        token = LinkToken(ada, waiting.id).written(auth_app.resources.macs, Purpose.RESET_PASSWORD)
+        body = {"token": token, "new_password": "staple correct horse"}
+        answer = await client.post("/password/reset/confirm", json=body)
+
+        assert (answer.status_code, answer.json()["code"]) == (422, "link.invalid")
 
     async def test_works_once(self, ask, confirm):
         await ask()

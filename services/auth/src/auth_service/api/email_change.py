@@ -36,7 +36,10 @@ async def post_email_change(
     count_mail_to: CountMailTo,
     own_password: OwnPassword,
 ) -> MailAnswer:
-    """Nothing changes before the link in the mail to the new address is used."""
+    """Nothing changes before the link in the mail to the new address is used.
+
+    Beside the password it asks for a sign-in or a step-up of the last hour.
+    """
     email = address(body.new_email)
     await count_mail_to(email)
     asked = await ask_for_email_change(

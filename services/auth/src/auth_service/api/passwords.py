@@ -44,7 +44,10 @@ class ResetPasswordRequest(BaseModel):
 async def post_change(
     body: ChangePasswordRequest, resources: UseResources, own_password: OwnPassword
 ) -> Response:
-    """Every other session and every link that was mailed end with it."""
+    """Every other session and every link that was mailed end with it.
+
+    Beside the current password it asks for a sign-in or a step-up of the last hour.
+    """
     changed = await change_password(
         resources.database,
         resources.hashing,
