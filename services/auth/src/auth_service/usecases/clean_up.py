@@ -18,6 +18,8 @@ CLEAN_UP = "clean_up"
 BATCH = 500
 BUDGET_SECONDS = 120.0
 """Of one job; what is left then is the next one's."""
+REST = 4.0
+"""Times as long as it worked: four fifths of the disk and of a core stay with those who sign in."""
 
 DELETED = Counter("quartet_clean_up_rows_total", "Rows past their time that were deleted.", ["table"])
 BACKLOG = Gauge(
@@ -64,8 +66,7 @@ class CleanUp:
             if number == self._batch:
                 left.append(one)
             control.check()
-            # as long as it worked: half of the disk and of the processor stays with those who sign in
-            await self._pause(self._seconds() - began)
+            await self._pause(REST * (self._seconds() - began))
         await self._look_what_is_left(self._dead)
         return {"deleted": deleted, "finished": not left}
 
