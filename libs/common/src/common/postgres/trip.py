@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, cast
 from uuid import UUID
 
 import asyncpg
+from asyncpg.pgproto import pgproto
 
 from common.postgres.context import AsUser, role_name
 from common.postgres.statement_names import Naming, name_of
@@ -220,7 +221,7 @@ _DECODERS: Final[dict[int, Callable[[bytes], Any]]] = {
     1009: _texts,
     1082: lambda raw: date.fromordinal(_FIRST_DAY + _integer(raw)),
     1184: lambda raw: _EPOCH + timedelta(microseconds=_integer(raw)),
-    2950: lambda raw: UUID(bytes=raw),
+    2950: pgproto.UUID,
 }
 """By the number of the type: bool, bigint, integer, text, text[], date, timestamptz, uuid; else KeyError."""
 
