@@ -12,12 +12,13 @@ class Wire:
     def __init__(self) -> None:
         self.closed = False
         self.terminated = False
+        self.in_transaction = False
 
     def is_closed(self) -> bool:
         return self.closed
 
     def is_in_transaction(self) -> bool:
-        return False
+        return self.in_transaction
 
     def terminate(self) -> None:
         self.closed = self.terminated = True

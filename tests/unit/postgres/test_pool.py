@@ -132,10 +132,18 @@ class TestPool:
         assert (idle.driver.is_closed(), held.driver.is_closed()) == (True, False)
 
         pool.give_back(held)
-        await pool.close()
-        assert held.driver.is_closed()
+        await eventually(held.driver.is_closed)
         with pytest.raises(QuartetError, match=r"database\.closed"):
             await pool.take()
+
+    async def test_cuts_off_what_is_still_in_a_transaction(self, server):
+        pool = server.pool()
+        dead = await pool.take()
+        dead.driver.in_transaction = True
+
+        await pool.renew(dead)
+
+        await eventually(lambda: dead.driver.terminated)
 
 
 class TestOverflow:
