@@ -24,6 +24,7 @@ INHERITED = ("PATH", "PYTHONPATH")
 """The second one so that a copy of the sources can be tried that lacks a guard."""
 FOLDERS = {entry.name: entry.folder for entry in ENTRIES}
 PACKAGES = {entry.name: entry.package for entry in ENTRIES}
+_GIVEN: set[int] = set()
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,21 @@ async def _answers(instance: Instance) -> bool:
     return await probe(instance.probe_url, "readyz") == 200
 
 
+def _fresh_base() -> int:
+    """Free, and given to nobody else here: what starts beside this one has not taken its ports yet."""
+    base = free_base()
+    while base in _GIVEN:
+        base = free_base()
+    _GIVEN.add(base)
+    return base
+
+
 @asynccontextmanager
 async def beside(
     stack: Stack, service: str, process: Process, **environment: str
 ) -> AsyncGenerator[Instance]:
     """Ready when this begins; gone, with whatever signal it takes, when it ends."""
-    base = free_base()
+    base = _fresh_base()
     ports = {"HTTP_PORT": base, "INTERNAL_PORT": base + 1, "PROBE_PORT": base + 2}
     told = stack.process_environment(service, process)
     told |= {name: str(port) for name, port in ports.items()} | environment
