@@ -77,6 +77,11 @@ class Reader:
         self.retry: int | None = None
 
     async def event(self) -> tuple[str | None, str, str]:
+        """Bounded: a stream that only beats would be read for ever."""
+        async with asyncio.timeout(20):
+            return await self._event()
+
+    async def _event(self) -> tuple[str | None, str, str]:
         fields: dict[str, list[str]] = {}
         async for line in self._lines:
             if not line and "data" in fields:
