@@ -1,5 +1,6 @@
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -17,6 +18,8 @@ def new_key(kid: str) -> ECKey:
 
 
 KEY = new_key("first")
+# trusts nobody, for nobody is asked: the usual one reads every authority of the system
+TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def jwks_of(*keys: ECKey) -> bytes:
@@ -50,7 +53,10 @@ class TestTheKeySet:
     @pytest.fixture
     async def jwks(self, publisher: Publisher, elapsed: list[float]) -> AsyncGenerator[JwksKeys]:
         opened = JwksKeys(
-            "https://auth.internal/jwks", transport=httpx.MockTransport(publisher), now=lambda: elapsed[0]
+            "https://auth.internal/jwks",
+            tls=TLS,
+            transport=httpx.MockTransport(publisher),
+            now=lambda: elapsed[0],
         )
         yield opened
         await opened.close()
@@ -156,7 +162,7 @@ class TestTheKeySet:
         def publish(request: httpx.Request) -> httpx.Response:
             return httpx.Response(200, json={"keys": [jwk]})
 
-        jwks = JwksKeys("https://auth.internal/jwks", transport=httpx.MockTransport(publish))
+        jwks = JwksKeys("https://auth.internal/jwks", tls=TLS, transport=httpx.MockTransport(publish))
 
         with pytest.raises(QuartetError):
             await jwks.key("first")
@@ -195,6 +201,7 @@ class TestAKeySetThatMakesNoSense:
         elapsed, published = [0.0], [jwks_of(KEY)]
         jwks = JwksKeys(
             "https://auth.internal/jwks",
+            tls=TLS,
             transport=httpx.MockTransport(lambda _: httpx.Response(200, content=published[0])),
             now=lambda: elapsed[0],
         )
@@ -227,7 +234,7 @@ class TestAKeySetThatMakesNoSense:
             assert request.url.host == "auth.internal"
             return httpx.Response(status, content=jwks_of(KEY) if status != 204 else b"", headers=headers)
 
-        jwks = JwksKeys("https://auth.internal/jwks", transport=httpx.MockTransport(publish))
+        jwks = JwksKeys("https://auth.internal/jwks", tls=TLS, transport=httpx.MockTransport(publish))
 
         with pytest.raises(QuartetError, match=r"token\.keys_unavailable"):
             await jwks.key("first")

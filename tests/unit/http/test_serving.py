@@ -77,7 +77,7 @@ async def serving(gate: Gate) -> AsyncGenerator[Serving]:
 @pytest.fixture
 async def client(serving: Serving) -> AsyncGenerator[httpx.AsyncClient]:
     async with httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{serving.port('public')}", trust_env=False
+        base_url=f"http://127.0.0.1:{serving.port('public')}", trust_env=False, verify=False
     ) as opened:
         yield opened
 
@@ -157,7 +157,7 @@ class TestStopping:
         await serving.start()
         await serving.stop("public", within_seconds=1)
 
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=False) as client:
             answer = await client.get(f"http://127.0.0.1:{serving.port('probes')}/now")
 
         assert answer.status_code == 200

@@ -120,7 +120,7 @@ async def listening(serving: Serving, last_event_id: str | None = None) -> Async
     headers = signed_in(ADA) | ({} if last_event_id is None else {"Last-Event-ID": last_event_id})
     url = f"http://127.0.0.1:{serving.port('public')}"
     async with (
-        httpx.AsyncClient(base_url=url, headers=headers, trust_env=False) as client,
+        httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, verify=False) as client,
         client.stream("GET", "/feed") as response,
     ):
         yield Reader(response)
