@@ -1,5 +1,7 @@
 """profile's api and worker on the test stack, with keys and users of the bench's own."""
 
+import asyncio
+import signal
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -58,6 +60,10 @@ class ProfileApi:
 
 @asynccontextmanager
 async def profile_api() -> AsyncGenerator[ProfileApi]:
+    """Whoever ends the bench ends it, too."""
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     async with servers() as (installation, _), superuser(installation) as root, AsyncExitStack() as running:
         auth = await running.enter_async_context(served(_keys(), tls=_tls(installation)))
         told = {
