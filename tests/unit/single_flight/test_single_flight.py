@@ -119,8 +119,11 @@ class TestSingleFlight:
         await cancel(left)
         await happens(ending)
 
-        assert await flights.run("key", anew) == "anew"
-        may_end.set()
+        try:
+            async with asyncio.timeout(5):
+                assert await flights.run("key", anew) == "anew"
+        finally:
+            may_end.set()
         await eventually(lambda: not flights._tasks)
 
     async def test_that_is_stopped_by_others_is_an_error_and_no_silent_end(self, flights, work):
