@@ -1,36 +1,29 @@
 """Redis as services see it: their own user, this worker's number and prefix, empty before each test."""
 
+import ssl
 from collections.abc import AsyncIterator, Callable
 from functools import cache
-from typing import Any
 
 import pytest
 from redis.asyncio import Redis
-from redis.asyncio.connection import RedisSSLContext, SSLConnection
 
+from common.redis_client import TrustsOneFile
 from tests.support.installation import Installation
 
 RedisClients = Callable[..., Redis]
 
 
-class _Connection(SSLConnection):
-    """redis-py's makes a context of its own, and reads every authority of the system for it."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.ssl_context = _trusting(options["ssl_ca_certs"])
-
-
 @cache
-def _trusting(ca_file: str) -> RedisSSLContext:
-    return SSLConnection(ssl_ca_certs=ca_file).ssl_context
+def _trusting(ca_file: str) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=ca_file)
 
 
 def redis_client(installation: Installation, user: str) -> Redis:
     number = installation.stack.workers.index(installation.worker) + 1
     url = installation.stack.redis_url(user, number)
-    client = Redis.from_url(url, ssl_ca_certs=str(installation.stack.ca_file), decode_responses=True)
-    client.connection_pool.connection_class = _Connection
+    client = Redis.from_url(url, decode_responses=True)
+    client.connection_pool.connection_class = TrustsOneFile
+    client.connection_pool.connection_kwargs["trusted"] = _trusting(str(installation.stack.ca_file))
     return client
 
 

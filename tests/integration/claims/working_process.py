@@ -12,11 +12,11 @@ from uuid import UUID
 import structlog
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from common.composition.foundation import open_redis
 from common.errors import QuartetError
 from common.locks import Locks
 from common.once import Once
 from common.postgres.engine import Database
+from common.redis_client import open_redis
 from common.settings import DatabaseSettings, RedisSettings
 from tests.integration.claims.rows import refresh, store
 from tests.support.waiting import throughout

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from common.settings import ApiSettings, WorkerSettings
 from common.settings_errors import EXIT_CODE, load
 from common.settings_urls import password_in, redacted
+from tests.support.authority import Authority
 
 
 def told(settings_class, capsys) -> str:
@@ -51,6 +52,21 @@ class TestFaultyUrl:
     )
     def test_is_told_with_what_to_do(self, whole_environment, capsys, name, value, says):
         whole_environment.setenv(name, value)
+
+        assert says in told(ApiSettings, capsys)
+
+    @pytest.mark.parametrize(
+        ("url", "says"),
+        [
+            ("redis://auth:hunter2@cache:6379/0", "write rediss://, or leave it out"),
+            ("rediss://auth:hunter2@cache:6379/0?ssl_cert_reqs=none", "leave one of both out"),
+        ],
+    )
+    def test_of_redis_is_none_that_contradicts_its_authority(
+        self, whole_environment, capsys, tmp_path, url, says
+    ):
+        whole_environment.setenv("REDIS_CA_FILE", str(Authority(tmp_path).ca_file))
+        whole_environment.setenv("REDIS_URL", url)
 
         assert says in told(ApiSettings, capsys)
 

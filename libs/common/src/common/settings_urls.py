@@ -4,12 +4,11 @@ import re
 from collections.abc import Iterator
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
-from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
 from common.postgres.url import Surroundings, parse_url
 from common.postgres.url_errors import DatabaseUrlError
-from common.settings import DatabaseSettings
+from common.settings import DatabaseSettings, RedisSettings
 
 HIDDEN = "***"
 _HARMLESS = re.compile(
@@ -54,9 +53,9 @@ def faulty_urls(settings: BaseSettings, *, service: str | None) -> Iterator[str]
     database: object = getattr(settings, "database", None)
     if isinstance(database, DatabaseSettings):
         yield from _faulty_database(database, service)
-    redis: object = getattr(getattr(settings, "redis", None), "url", None)
-    if isinstance(redis, SecretStr) and not _begins(redis.get_secret_value(), "redis", "rediss", "unix"):
-        yield "REDIS_URL is no address of Redis: write rediss://user:password@host:port/0"
+    redis: object = getattr(settings, "redis", None)
+    if isinstance(redis, RedisSettings):
+        yield from _faulty_redis(redis)
     jwks: object = getattr(getattr(settings, "token", None), "jwks_url", None)
     if isinstance(jwks, str) and not _begins(jwks, "https", "http"):
         yield "TOKEN_JWKS_URL is no address: write https://host:port/.well-known/jwks.json"
@@ -74,6 +73,18 @@ def _faulty_database(settings: DatabaseSettings, service: str | None) -> Iterato
             parse_url(url.get_secret_value(), around)
         except DatabaseUrlError as fault:
             yield f"{name} cannot be used: {fault}"
+
+
+def _faulty_redis(settings: RedisSettings) -> Iterator[str]:
+    url = settings.url.get_secret_value()
+    if not _begins(url, "redis", "rediss", "unix"):
+        yield "REDIS_URL is no address of Redis: write rediss://user:password@host:port/0"
+    elif settings.ca_file is not None and not _begins(url, "rediss"):
+        yield "REDIS_URL is without TLS, but REDIS_CA_FILE is set: write rediss://, or leave it out"
+    elif settings.ca_file is not None and any(
+        name.startswith("ssl_") for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)
+    ):
+        yield "REDIS_URL holds options of TLS, ignored beside REDIS_CA_FILE: leave one of both out"
 
 
 def _begins(url: str, *schemes: str) -> bool:

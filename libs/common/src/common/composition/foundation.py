@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from redis.asyncio import Redis
 
@@ -24,7 +24,8 @@ from common.postgres.constraints import Constraints
 from common.postgres.engine import Database
 from common.postgres.metrics import POOLS
 from common.postgres.pooler import settle_pooler
-from common.settings import RedisSettings, Settings
+from common.redis_client import open_redis
+from common.settings import Settings
 from common.telemetry.logging import configure_logging
 from common.telemetry.tracing import close_tracing, configure_tracing
 
@@ -133,15 +134,3 @@ async def foundation(
             ready=ready,
             _startup_checks=(schema,),
         )
-
-
-def open_redis(settings: RedisSettings) -> Redis:
-    """Short of patience: nothing that waits for Redis is worth waiting long for."""
-    tls: dict[str, Any] = {} if settings.ca_file is None else {"ssl_ca_certs": str(settings.ca_file)}
-    return Redis.from_url(
-        settings.url.get_secret_value(),
-        socket_connect_timeout=1.0,
-        socket_timeout=5.0,
-        health_check_interval=15,
-        **tls,
-    )
