@@ -154,8 +154,8 @@ class TestRotation:
         quick = JobKind(whole.name, breaks_off, backoff=type(whole.backoff)(first_seconds=0.01))
         job = await rotate(quick)
 
-        # the second batch was rolled back with its checkpoint, and done again
-        assert batches == ["k006", "k013", "k013", "k019", None]
+        # the second batch was rolled back with its checkpoint, and done again; each column tells its end
+        assert [after for after in batches if after] == ["k006", "k013", "k013", "k019"]
         assert json.loads(job["result"]) == {"sealed": 20, "left": 0}
         assert len(await keys.opened()) == 20
 

@@ -9,7 +9,7 @@ from common.postgres.context import Context
 
 each_service = pytest.mark.parametrize("service", SERVICES)
 
-MEANT_FOR_EVERYBODY = {"public_profiles"}
+MEANT_FOR_EVERYBODY = {"public_profiles", "avatars"}
 """What users show to all others, written in the transaction of the row that it is made from."""
 
 _TABLES = """

@@ -1,5 +1,6 @@
 import re
 
+from common.postgres.timeouts import IDLE_IN_TRANSACTION_SECONDS
 from quartet_cli.stack import Stack
 from quartet_cli.stack.pgbouncer import PLAIN_USERS, configuration, hba_text, user_list
 from quartet_cli.stack.postgres import configuration as postgres_configuration
@@ -42,6 +43,14 @@ class TestAliases:
         # migrations, the operator and what PostgreSQL keeps for superusers
         assert found
         assert asked + 12 <= int(found[1])
+
+
+class TestPooler:
+    def test_ends_what_stands_still_when_postgresql_ends_what_is_idle(self, stack: Stack):
+        found = re.search(r"^query_timeout = (\d+)$", configuration(stack), re.MULTILINE)
+
+        assert found
+        assert int(found[1]) == IDLE_IN_TRANSACTION_SECONDS
 
 
 class TestHba:

@@ -15,7 +15,8 @@ COMMAND_SECONDS: Final = 12.0
 REQUEST_DEADLINE_SECONDS: Final = 15.0
 """The default of the setting; a transaction of a request is rolled back when it passes."""
 IDLE_IN_TRANSACTION_SECONDS: Final = 20.0
-"""The server's; it also ends what a stopped process holds, a paused relay's lock for example."""
+"""The server's; it also ends what a stopped process holds, a paused relay's lock for example. The pooler's
+`query_timeout` is as long: who stopped between describing and executing is not idle to the server."""
 
 MIGRATION_LOCK_SECONDS: Final = 5.0
 """A migration that waits for a lock makes everybody wait behind it: it gives up and is run again."""
