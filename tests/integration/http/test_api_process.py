@@ -64,7 +64,7 @@ async def api(
     free_port: int,
 ) -> AsyncIterator[Started]:
     """An api, and the worker that hears for it."""
-    told = {} if request.param == "with Redis" else {"REDIS_URL": f"redis://127.0.0.1:{free_port}/0"}
+    told = {} if request.param == "with Redis" else {"REDIS_URL": f"rediss://127.0.0.1:{free_port}/0"}
     async with served(key_set(), tls=internal_tls(installation)) as auth, AsyncExitStack() as running:
         keys = {"TOKEN_JWKS_URL": f"https://127.0.0.1:{auth.port('public')}/jwks", "TOKEN_ISSUER": ISSUER}
         opened, _ = await asyncio.gather(

@@ -1,5 +1,6 @@
 """What the api and the worker of a service both stand on."""
 
+import gc
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -49,6 +50,8 @@ class Foundation:
     ready: Checks
 
     def start(self) -> None:
+        # what was imported stays: to look it through for garbage would hold up all requests at once
+        gc.freeze()
         self.drain.take_signals()
         self.tasks.start("watchdog", self.watchdog.run)
         self.tasks.start("hints", self.hints.run)
