@@ -6,6 +6,7 @@ _PROFILE = "services/profile/src/profile_service"
 _ME = "tests/integration/profile/test_me.py"
 _OVERTAKEN = "tests/integration/profile/test_overtaken.py::TestAChange"
 _UNCHANGED = "tests/integration/profile/test_unchanged.py"
+_KNOWN = "tests/integration/profile/test_known_versions.py"
 _FIELDS = "tests/unit/profile/test_fields.py"
 
 PROFILES = (
@@ -139,6 +140,20 @@ PROFILES = (
         "elif look.version is not None and look.version != version:",
         "elif False:",
         f"{_UNCHANGED}::TestAWrongVersionInRedis::test_leads_nobody_back_and_is_forgotten",
+    ),
+    Guard(
+        "a caller who left leaves the others their answer about a version",
+        "known_versions.py",
+        "                if not answer.done():",
+        "                if True:",
+        f"{_KNOWN}::TestWhoAsksAtOnce::test_is_answered_although_another_has_left",
+    ),
+    Guard(
+        "who asks about a version at once asks Redis once",
+        "known_versions.py",
+        "        if not self._asking:",
+        "        if True:",
+        f"{_KNOWN}::TestWhoAsksAtOnce::test_asks_one_question_and_is_answered_each_for_itself",
     ),
     Guard(
         "no request waits for a Redis that stands still",

@@ -40,6 +40,16 @@ _ASKED = Counter(
     ["outcome"],
 )
 
+# What is free becomes the token's.
+_TAKE = """
+local found = {}
+for at, key in ipairs(KEYS) do
+    found[at] = redis.call('GET', key)
+    if not found[at] then redis.call('SET', key, ARGV[1], 'PX', ARGV[2]) end
+end
+return found
+"""
+
 # What somebody else put there since, or nothing, is left as it is.
 _LEARN = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
@@ -74,7 +84,11 @@ class KnownVersions:
         self._forgetting_seconds = forgetting_seconds
         self._now = now
         self._new_id = new_id
-        self._learn = cast("Callable[..., Coroutine[Any, Any, Any]]", redis.register_script(_LEARN))
+        self._take, self._learn = (
+            cast("Callable[..., Coroutine[Any, Any, Any]]", redis.register_script(script))
+            for script in (_TAKE, _LEARN)
+        )
+        self._asking: list[tuple[str, asyncio.Future[Look]]] = []
         self._circuit = Circuit()
         self._untold: dict[str, float] = {}
         """Names that Redis could not be told of, and until when it matters: here they are not asked about."""
@@ -85,18 +99,11 @@ class KnownVersions:
         if name in self._untold or not self._circuit.allows(self._now()):
             _ASKED.labels("unanswered").inc()
             return Look(name)
-        token = f"{_READING}{self._new_id()}"
-        asked = self._in_background(self._take(name, token))
-        if not await self._answered(asked, within_seconds=self._patience_seconds):
-            _ASKED.labels("unanswered").inc()
-            return Look(name)
-        found = asked.result()
-        _ASKED.labels("unknown" if found is None else "known").inc()
-        if found is None:
-            return Look(name, token=token)
-        text = found.decode() if isinstance(found, bytes) else found
-        # somebody else is reading it now
-        return Look(name) if text.startswith(_READING) else Look(name, version=int(text))
+        if not self._asking:
+            self._in_background(self._ask())
+        answer: asyncio.Future[Look] = asyncio.get_running_loop().create_future()
+        self._asking.append((name, answer))
+        return await answer
 
     def learn(self, look: Look, version: int) -> None:
         """`version` was read after the look; nobody waits for Redis to take it."""
@@ -126,11 +133,25 @@ class KnownVersions:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
 
-    async def _take(self, name: str, token: str) -> Any:
-        """What is there; nothing when it was free, which makes it the token's."""
-        return await self._redis.set(
-            self._prefix + name, token, px=int(READING_SECONDS * 1000), nx=True, get=True
-        )
+    async def _ask(self) -> None:
+        """For all who came since this was begun: to ask costs much more than to be told of one name more."""
+        asking, self._asking = self._asking, []
+        token = f"{_READING}{self._new_id()}"
+        keys = [self._prefix + name for name, _ in asking]
+        asked = self._in_background(self._take(keys=keys, args=[token, int(READING_SECONDS * 1000)]))
+        looks = [Look(name) for name, _ in asking]
+        try:
+            if await self._answered(asked, within_seconds=self._patience_seconds):
+                looks = [
+                    _found(name, found, token)
+                    for (name, _), found in zip(asking, asked.result(), strict=True)
+                ]
+            else:
+                _ASKED.labels("unanswered").inc(len(asking))
+        finally:
+            for (_, answer), look in zip(asking, looks, strict=True):
+                if not answer.done():
+                    answer.set_result(look)
 
     async def _tell(self) -> None:
         await asyncio.sleep(_PAUSE_SECONDS)
@@ -172,3 +193,12 @@ class KnownVersions:
         self._background.discard(task)
         if not task.cancelled():
             task.exception()  # looked at: an answer that nobody waits for may be an error
+
+
+def _found(name: str, found: bytes | str | None, token: str) -> Look:
+    _ASKED.labels("unknown" if found is None else "known").inc()
+    if found is None:
+        return Look(name, token=token)
+    text = found.decode() if isinstance(found, bytes) else found
+    # somebody else is reading it now
+    return Look(name) if text.startswith(_READING) else Look(name, version=int(text))
