@@ -92,8 +92,10 @@ async def opened() -> AsyncGenerator[tuple[Installation, asyncpg.Connection, Sta
         told = {
             "HTTP_RATE_LIMITS": json.dumps(LIMITS),
             "INTERNAL_PORT": str(port),
-            # as many as the core can do
+            # as many as the core can do, at the price of an installation: the test stack hashes more cheaply
             "HASHING_AT_ONCE": "1",
+            "HASHING_MEMORY_KIB": str(HashingCost().memory_kib),
+            "HASHING_PASSES": str(HashingCost().passes),
             "TOKEN_JWKS_URL": f"https://127.0.0.1:{port}/.well-known/jwks.json",
             "TELEMETRY_LOG_LEVEL": "warning",
         }
