@@ -41,7 +41,7 @@ class TestWhoAsksAtOnce:
     async def test_is_answered_although_another_has_left(self, known, redis):
         await redis.set("profile:version:x", 3)
         leaving, staying = (asyncio.ensure_future(known.look("x")) for _ in range(2))
-        await asyncio.sleep(0)
+        await asyncio.wait({leaving, staying}, timeout=0)
 
         leaving.cancel()
 
