@@ -8,13 +8,14 @@ _PROTECTION = "tests/integration/auth/test_login_protection.py"
 _ENUMERATION = "tests/integration/auth/test_enumeration.py::TestALoginAfterARegistration"
 _STOLEN = "tests/integration/auth/test_own_password.py::TestAStolenAccessToken"
 _OLDER = "tests/integration/auth/test_older_hashes.py"
+_USUAL = "tests/integration/auth/test_usual_login.py"
 
 AUTH = (
     Guard(
         "while a lock stands nothing is hashed",
-        "usecases/count_attempts.py",
-        "    if locked_until is not None:\n        raise",
-        "    if False:\n        raise",
+        "usecases/log_in.py",
+        "    if found.locked_until is not None:",
+        "    if False:",
         f"{_PROTECTION}::TestAGuesser::test_costs_no_hash_while_waiting",
         below=_AUTH,
     ),
@@ -52,7 +53,7 @@ AUTH = (
     ),
     Guard(
         "a hash made anew never brings an older password back",
-        "storage/users.py",
+        "storage/credentials.py",
         " AND hashed_password = :former",
         "",
         f"{_OLDER}::TestAnOlderHash::test_never_brings_back_a_password_that_was_changed_meanwhile",
@@ -88,6 +89,30 @@ AUTH = (
         "return tried.rowcount == 1",
         "return tried.rowcount > 1",
         f"{_ENUMERATION}::test_counts_as_one_failure_however_often_it_is_tried",
+        below=_AUTH,
+    ),
+    Guard(
+        "a login waits for a password that is being changed",
+        "storage/usual_login.py",
+        "        FOR SHARE OF u\n",
+        "",
+        f"{_USUAL}::TestAPasswordThatIsBeingChanged::test_lets_nobody_in_by_the_one_before",
+        below=_AUTH,
+    ),
+    Guard(
+        "a login that has decisions on its way waits for it, too",
+        "storage/credentials.py",
+        " FOR SHARE\n",
+        "\n",
+        f"{_USUAL}::TestAPasswordThatIsBeingChanged::test_lets_nobody_in_by_the_one_before",
+        below=_AUTH,
+    ),
+    Guard(
+        "a lock that begins while a password is hashed refuses it",
+        "storage/usual_login.py",
+        "            AND current_setting('app.login_attempts', true) = 'none'\n",
+        "",
+        f"{_USUAL}::TestALogin::test_is_refused_when_a_lock_began_while_it_was_hashed",
         below=_AUTH,
     ),
     Guard(

@@ -13,7 +13,7 @@ MAILING = (
     Guard(
         "nobody is let in before the address is verified",
         "usecases/log_in.py",
-        "found.may_log_in and found.is_verified:",
+        "found.may_log_in and found.stored.is_verified:",
         "found.may_log_in:",
         "tests/integration/auth/test_registration.py::TestLogin"
         "::test_of_an_address_that_is_not_verified_is_refused_to_whoever_knows_the_password",

@@ -9,8 +9,8 @@ POOLING = (
     Guard(
         "a transaction in one trip ends with a single Sync",
         "postgres/trip.py",
-        "            _EXECUTE,\n            *_asked(_statement(statement",
-        "            _EXECUTE,\n            _SYNC,\n            *_asked(_statement(statement",
+        "user_id), naming), _EXECUTE)",
+        "user_id), naming), _EXECUTE, _SYNC)",
         "tests/unit/postgres/test_trip.py::TestTripMessage::test_asks_for_one_answer_only",
     ),
     Guard(

@@ -5,8 +5,11 @@ from uuid import UUID
 
 import asyncpg
 
-from auth_service.domain.sessions import Device
+from auth_service.domain.sessions import Device, SessionLimits
+from auth_service.usecases.start_session import SessionGrant, SignIn, new_session, start_session
+from common.clock import utc_now
 from common.ids import new_id
+from common.postgres.engine import Database
 
 DEVICE = Device(user_agent="tests", network="127.0.0.0/24")
 
@@ -50,3 +53,13 @@ async def add_session(superuser: asyncpg.Connection, *, user_id: UUID, began: da
         began + timedelta(days=30),
     )
     return session_id
+
+
+async def grant_session(
+    database: Database, user_id: UUID, *, limits: SessionLimits | None = None, now: datetime | None = None
+) -> SessionGrant:
+    """As a login would, without one."""
+    sign_in = SignIn(DEVICE, None, limits or SessionLimits())
+    session = new_session(sign_in, user_id=user_id, amr=("pwd",), now=now or utc_now(), new_id=new_id)
+    async with database.transaction(as_user=user_id) as tx:
+        return await start_session(tx, session, role="user", new_id=new_id)

@@ -60,9 +60,10 @@ def statements(monkeypatch) -> Iterator[list[str]]:
 
     trip = ContextConnection.in_one_trip
 
-    async def noted_trip(connection, service, as_user, statement, arguments):
-        note(None, None, statement)
-        return await trip(connection, service, as_user, statement, arguments)
+    async def noted_trip(connection, service, steps):
+        for step in steps:
+            note(None, None, step.statement)
+        return await trip(connection, service, steps)
 
     monkeypatch.setattr(ContextConnection, "in_one_trip", noted_trip)
     sa.event.listen(Engine, "before_cursor_execute", note)

@@ -4,7 +4,7 @@ import bcrypt
 import pytest
 
 from auth_service.domain.passwords import HashingCost, Passwords
-from auth_service.storage.users import renew_hash
+from auth_service.storage.credentials import renew_hash
 from tests.support.accounts import add_user
 
 ADA = "ada@example.org"

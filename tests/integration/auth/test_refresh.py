@@ -8,10 +8,10 @@ from auth_service.domain.refresh_tokens import RefreshToken
 from auth_service.domain.sessions import SessionLimits
 from auth_service.usecases.end_sessions import end_sessions
 from auth_service.usecases.refresh_session import RefreshRefusal, refresh_session
-from auth_service.usecases.start_session import SessionGrant, start_session
+from auth_service.usecases.start_session import SessionGrant
 from common.clock import utc_now
 from common.ids import new_id
-from tests.support.accounts import DEVICE, add_user
+from tests.support.accounts import DEVICE, add_user, grant_session
 
 LIMITS = SessionLimits()
 
@@ -29,18 +29,7 @@ async def user_id(superuser):
 @pytest.fixture
 def start(auth, user_id):
     async def start(limits: SessionLimits = LIMITS) -> SessionGrant:
-        async with auth.transaction(as_user=user_id) as tx:
-            return await start_session(
-                tx,
-                user_id=user_id,
-                role="user",
-                amr=("pwd",),
-                device=DEVICE,
-                label=None,
-                limits=limits,
-                now=utc_now(),
-                new_id=new_id,
-            )
+        return await grant_session(auth, user_id, limits=limits)
 
     return start
 

@@ -22,11 +22,11 @@ from auth_service.domain.refresh_tokens import RefreshToken
 from auth_service.domain.sessions import SessionLimits
 from auth_service.usecases.end_sessions import end_sessions
 from auth_service.usecases.refresh_session import RefreshRefusal, refresh_session
-from auth_service.usecases.start_session import SessionGrant, start_session
+from auth_service.usecases.start_session import SessionGrant
 from common.clock import utc_now
 from common.ids import new_id
 from common.postgres.engine import Database
-from tests.support.accounts import DEVICE, add_user
+from tests.support.accounts import DEVICE, add_user, grant_session
 from tests.support.installation import Installation
 
 LIMITS = SessionLimits(idle=timedelta(days=30), absolute=timedelta(days=40), most=1000)
@@ -88,21 +88,8 @@ class Sessions(RuleBasedStateMachine):
     @precondition(lambda self: sum(map(self.lives, self.known.values())) < 3)
     @rule(target=sessions)
     def sign_in(self) -> Model:
-        async def begin() -> SessionGrant:
-            async with self.world.database.transaction(as_user=self.user_id) as tx:
-                return await start_session(
-                    tx,
-                    user_id=self.user_id,
-                    role="user",
-                    amr=("pwd",),
-                    device=DEVICE,
-                    label=None,
-                    limits=LIMITS,
-                    now=self.now,
-                    new_id=new_id,
-                )
-
-        token = self.world.run(begin()).refresh
+        begun = grant_session(self.world.database, self.user_id, limits=LIMITS, now=self.now)
+        token = self.world.run(begun).refresh
         assert token.session_id not in self.known
         session = Model(token, self.now + LIMITS.idle, self.now + LIMITS.absolute)
         self.known[token.session_id] = session

@@ -8,11 +8,9 @@ from typing import Any
 
 import pytest
 
-from auth_service.domain.sessions import SessionLimits
-from auth_service.usecases.start_session import start_session
 from common.clock import utc_now
 from common.ids import new_id
-from tests.support.accounts import DEVICE, add_user
+from tests.support.accounts import add_user, grant_session
 from tests.support.auth_app import AuthApp
 from tests.support.campaign import chosen_seed
 from tests.support.fuzzing import Caller, faults
@@ -28,18 +26,7 @@ async def signed_in(auth_app: AuthApp, superuser: Any, hashed: str, **known: str
     email = f"{new_id().hex}@example.org"
     user_id = await add_user(superuser, email=email, hashed_password=hashed)
     now = utc_now()
-    async with auth_app.database.transaction(as_user=user_id) as tx:
-        grant = await start_session(
-            tx,
-            user_id=user_id,
-            role="user",
-            amr=("pwd",),
-            device=DEVICE,
-            label=None,
-            limits=SessionLimits(),
-            now=now,
-            new_id=new_id,
-        )
+    grant = await grant_session(auth_app.database, user_id, now=now)
     issued = await auth_app.resources.tokens.issue(grant, now=now)
     own = {
         "email": email,

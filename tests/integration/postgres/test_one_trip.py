@@ -10,11 +10,14 @@ from common.ids import new_id
 from common.postgres import connection as connection_module
 from common.postgres.context import Context
 from common.postgres.one_trip import in_one_trip
+from common.postgres.trip import Step
 from tests.integration.postgres.rows import count, write
 from tests.support.waiting import eventually
 
 WHO = "SELECT current_user::text, current_setting('app.user_id', true)"
 WRITE = "INSERT INTO audit_log (id, actor, action, user_id) VALUES ($1, 'test', $2, $3) RETURNING action"
+TEXT = "it's; DROP TABLE \\ ☃"
+ODD = ["", "null", '"', "\\", ",}{", TEXT]
 WRITE_ANEW = """
     INSERT INTO audit_log (id, actor, action, user_id) VALUES (gen_random_uuid(), 'test', $1, $2)
     RETURNING action
@@ -36,14 +39,15 @@ class TestOneTrip:
             database,
             """SELECT $1::uuid, $2::timestamptz, $3::bigint, $4::integer, $5::text, null::text, true, false,
                 array[$5::text, ''], '{}'::text[], $6::bytea[] = array['\\x00ff'::bytea, ''::bytea],
-                $7::date, date '2026-11-22', date '9999-12-31'""",
-            *(user_id, now, -(2**62), 7, "it's; DROP TABLE \\ ☃", [b"\x00\xff", b""], date(1890, 1, 1)),
+                $7::date, date '2026-11-22', date '9999-12-31', $8::text[], $9::bytea = '\\x00ff'""",
+            *(user_id, now, -(2**62), 7, TEXT, [b"\x00\xff", b""], date(1890, 1, 1), ODD, b"\x00\xff"),
             as_user=user_id,
         )
 
-        text = "it's; DROP TABLE \\ ☃"
         days = (date(1890, 1, 1), date(2026, 11, 22), date.max)
-        assert rows == [(user_id, now, -(2**62), 7, text, None, True, False, [text, ""], [], True, *days)]
+        assert rows == [
+            (user_id, now, -(2**62), 7, TEXT, None, True, False, [TEXT, ""], [], True, *days, ODD, True)
+        ]
 
     async def test_brings_many_rows_and_large_ones(self, database):
         statement = "SELECT n, repeat('x', $1) FROM generate_series(1, 200) AS n"
@@ -61,6 +65,31 @@ class TestOneTrip:
         assert as_user == [("auth_user", str(user_id))]
         assert as_shared == [("auth_shared", "")]
         assert in_transaction == ("auth_shared", "")
+
+    async def test_carries_out_what_comes_first_as_whom_that_says(self, database):
+        user_id = new_id()
+        said = "SELECT set_config('app.said', current_user, true)"
+        heard = "SELECT current_setting('app.said', true), current_user::text"
+        for _ in range(3):
+            rows = await in_one_trip(
+                database,
+                heard,
+                as_user=user_id,
+                first=[Step(Context.LOGIN, said, ()), Step(user_id, WHO, ())],
+            )
+            assert rows == [("auth_login", "auth_user")]
+
+        assert await in_one_trip(database, heard, as_user=user_id) == [("", "auth_user")]
+
+    @pytest.mark.parametrize("failing", ["first", "last"])
+    async def test_is_carried_out_whole_or_not_at_all(self, database, superuser, failing):
+        user_id = new_id()
+        write_one, fail = (WRITE_ANEW, ("once", user_id)), ("SELECT 1 / $1::integer", (0,))
+        first, last = (fail, write_one) if failing == "first" else (write_one, fail)
+        with pytest.raises(QuartetError):
+            await in_one_trip(database, last[0], *last[1], as_user=user_id, first=[Step(user_id, *first)])
+
+        assert await count(superuser) == 0
 
     async def test_sees_and_writes_rows_of_that_user_alone(self, database, superuser):
         user_id, other = new_id(), new_id()

@@ -7,7 +7,7 @@ import asyncpg
 from common.postgres.context import AsUser, begin_statement, role_name
 from common.postgres.statement_names import Naming, StatementNames
 from common.postgres.timeouts import BEGIN_SECONDS, COMMAND_SECONDS, COMMIT_SECONDS, ROLLBACK_SECONDS
-from common.postgres.trip import Argument, Row, Trip, trip_message
+from common.postgres.trip import Row, Step, Trip, trip_message
 
 _NOT_KNOWN: Final = (asyncpg.InvalidSQLStatementNameError, asyncpg.FeatureNotSupportedError)
 """The server has no statement of that name, or one whose result has other types since a migration."""
@@ -48,31 +48,32 @@ class ContextConnection(asyncpg.Connection):
             self.terminate()
             raise
 
-    async def in_one_trip(
-        self, service: str, as_user: AsUser, statement: str, arguments: Sequence[Argument]
-    ) -> list[Row]:
-        """After the server's own error the connection is as before; after anything else it is gone."""
-        role = role_name(service, as_user)
-        naming = self._names.naming(statement, role)
+    async def in_one_trip(self, service: str, steps: Sequence[Step]) -> list[Row]:
+        """What the last step found.
+
+        After the server's own error the connection is as before; after anything else it is gone.
+        """
+        meant = tuple((step.statement, role_name(service, step.as_user)) for step in steps)
+        naming = self._names.naming(meant)
         if naming is Naming.KNOWN:
             try:
-                rows = await self._trip(trip_message(service, as_user, statement, arguments, naming))
+                rows = await self._trip(service, steps, naming)
             except _NOT_KNOWN:
                 naming = self._names.missed()
             else:
                 self._names.met()
                 return rows
-        rows = await self._trip(trip_message(service, as_user, statement, arguments, naming))
-        self._names.named(statement, role)
+        rows = await self._trip(service, steps, naming)
+        self._names.named(meant)
         return rows
 
-    async def _trip(self, message: bytes) -> list[Row]:
+    async def _trip(self, service: str, steps: Sequence[Step], naming: Naming) -> list[Row]:
         driver, transport = cast("asyncio.Protocol", self._protocol), self._transport
-        trip = Trip(driver, self._loop.create_future())
+        trip = Trip(driver, self._loop.create_future(), steps)
         late = self._loop.call_later(COMMAND_SECONDS, trip.give_up)
         transport.set_protocol(trip)
         try:
-            transport.write(message)
+            transport.write(trip_message(service, steps, naming))
             return await trip.ended
         except asyncpg.PostgresError:
             raise

@@ -21,22 +21,26 @@ def name_of(statement: str, role: str) -> str:
     return f"quartet_{hashlib.sha256(f'{role};{statement}'.encode()).hexdigest()[:32]}"
 
 
+Meant = tuple[tuple[str, str], ...]
+"""The statements of a trip, each with its role."""
+
+
 class StatementNames:
     """Of one connection: what it has named, and whether servers keep it."""
 
     def __init__(self) -> None:
-        self._named: set[tuple[str, str]] = set()
+        self._named: set[Meant] = set()
         self._forgotten = 0
 
-    def naming(self, statement: str, role: str) -> Naming:
+    def naming(self, meant: Meant) -> Naming:
         """What this connection never named itself is named anew: a pooler that keeps names apart would end a
         connection that speaks of one it does not know."""
         if self._forgotten > _MOST_FORGOTTEN:
             return Naming.NONE
-        return Naming.KNOWN if (statement, role) in self._named else Naming.ANEW
+        return Naming.KNOWN if meant in self._named else Naming.ANEW
 
-    def named(self, statement: str, role: str) -> None:
-        self._named.add((statement, role))
+    def named(self, meant: Meant) -> None:
+        self._named.add(meant)
 
     def met(self) -> None:
         if self._forgotten:

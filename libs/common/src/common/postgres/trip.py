@@ -1,6 +1,6 @@
 """A whole transaction in one round trip, for the few things that are asked for most (ADR 0026).
 
-As whom it runs, one statement and the end of the transaction leave in one piece: the server takes all that
+As whom it runs, its statements and the end of the transaction leave in one piece: the server takes all that
 comes before a Sync as one transaction, and a pooler sees one answer end.
 """
 
@@ -18,7 +18,7 @@ from asyncpg.pgproto import pgproto
 from common.postgres.context import AsUser, role_name
 from common.postgres.statement_names import Naming, name_of
 
-Argument = str | int | UUID | date | list[bytes] | None
+Argument = str | int | bytes | UUID | date | list[bytes] | list[str] | None
 Row = tuple[Any, ...]
 
 _INT16, _INT32 = Struct("!h"), Struct("!i")
@@ -29,11 +29,23 @@ _FIRST_DAY = _EPOCH.date().toordinal()
 _AS = "SELECT set_config('role', $1, true), set_config('app.user_id', $2, true)"
 
 
+class Step(NamedTuple):
+    """One statement, with `$1` and so on for its arguments."""
+
+    as_user: AsUser
+    statement: str
+    arguments: Sequence[Argument]
+
+
 class Trip(asyncio.Protocol):
     """Takes the driver's place at its transport until the server is ready for the next one."""
 
-    def __init__(self, driver: asyncio.Protocol, ended: "asyncio.Future[list[Row]]") -> None:
+    def __init__(
+        self, driver: asyncio.Protocol, ended: "asyncio.Future[list[Row]]", steps: Sequence[Step]
+    ) -> None:
         self.ended: Final = ended
+        # each answers twice: what says as whom it runs is a statement, too
+        self._last = 2 * len(steps) - 1
         self._driver = driver
         self._received = b""
         self._statement = 0
@@ -70,8 +82,7 @@ class Trip(asyncio.Protocol):
     def _take(self, kind: bytes, body: bytes) -> None:
         match kind:
             case b"D":
-                # what says as whom it runs answers with a row, too
-                if self._statement == 1:
+                if self._statement == self._last:
                     self._rows.append(_row(body, self._decoders))
             case b"T":
                 self._decoders = _decoders(body)
@@ -93,26 +104,15 @@ class Trip(asyncio.Protocol):
             self.ended.set_exception(error)
 
 
-def trip_message(
-    service: str,
-    as_user: AsUser,
-    statement: str,
-    arguments: Sequence[Argument],
-    naming: Naming,
-) -> bytes:
+def trip_message(service: str, steps: Sequence[Step], naming: Naming) -> bytes:
     """Everything that is sent, with a single Sync at its end; arguments never become a part of the SQL."""
-    user_id = "" if isinstance(as_user, str) else str(as_user)
-    role = role_name(service, as_user)
-    return b"".join(
-        (
-            *_asked(_statement(_AS, ""), (role, user_id), naming),
-            _EXECUTE,
-            *_asked(_statement(statement, role), arguments, naming),
-            _DESCRIBE,
-            _EXECUTE,
-            _SYNC,
-        )
-    )
+    parts: list[bytes] = []
+    for as_user, statement, arguments in steps:
+        user_id = "" if isinstance(as_user, str) else str(as_user)
+        role = role_name(service, as_user)
+        parts += (*_asked(_statement(_AS, ""), (role, user_id), naming), _EXECUTE)
+        parts += (*_asked(_statement(statement, role), arguments, naming), _DESCRIBE, _EXECUTE)
+    return b"".join((*parts, _SYNC))
 
 
 def _message(kind: bytes, body: bytes) -> bytes:
@@ -163,14 +163,21 @@ def _bind(name: bytes, arguments: Sequence[Argument]) -> bytes:
     return _message(b"B", b"".join(parts))
 
 
-def _text(argument: str | int | UUID | date | list[bytes]) -> str:
+def _text(argument: str | int | bytes | UUID | date | list[bytes] | list[str]) -> str:
     match argument:
         case date():
             return argument.isoformat()
+        case bytes():
+            return f"\\x{argument.hex()}"
         case list():
-            return "{" + ",".join(f'"\\\\x{one.hex()}"' for one in argument) + "}"
+            return "{" + ",".join(_quoted(_text(one)) for one in argument) + "}"
         case _:
             return str(argument)
+
+
+def _quoted(element: str) -> str:
+    escaped = element.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _row(body: bytes, decoders: Sequence[Callable[[bytes], Any]]) -> Row:

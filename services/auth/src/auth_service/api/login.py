@@ -9,6 +9,7 @@ from auth_service.api.resources import UseResources
 from auth_service.api.schemas import LoginRequest, TokenAnswer, address
 from auth_service.domain.errors import credentials_wrong, email_unverified
 from auth_service.usecases.log_in import Credentials, LoggedIn, LoginRefusal, log_in
+from auth_service.usecases.start_session import SignIn
 from common.errors import Kind
 from common.http.documented import raises
 from common.http.limited import per_address
@@ -39,9 +40,7 @@ async def post_login(
         resources.hashing,
         resources.macs,
         Credentials(address(body.email), body.password, known_device),
-        device=device,
-        label=body.device_label,
-        limits=resources.session_limits,
+        SignIn(device, body.device_label, resources.session_limits),
         new_id=resources.new_id,
         now=now,
     )

@@ -7,18 +7,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, TIMESTAMP
 
 from auth_service.domain.login_locks import FORGOTTEN_AFTER, Attempts
-from common.postgres.context import Context
-from common.postgres.engine import Database, Transaction
-from common.postgres.one_trip import in_one_trip
+from common.postgres.engine import Transaction
 
 _TAGS = sa.bindparam("who", type_=ARRAY(BYTEA))
 
 _LOCKED_UNTIL = sa.text("""
     SELECT max(locked_until) FROM login_attempts WHERE who = ANY(:who) AND locked_until > :now
 """).bindparams(_TAGS)
-_ASK_LOCKED_UNTIL = """
-    SELECT max(locked_until) FROM login_attempts WHERE who = ANY($1) AND locked_until > $2
-"""
 _HELD = sa.text("""
     SELECT who, failures, locked_until FROM login_attempts WHERE who = ANY(:who) ORDER BY who FOR UPDATE
 """).bindparams(_TAGS)
@@ -43,14 +38,6 @@ async def read_locked_until(tx: Transaction, who: Collection[bytes], *, now: dat
     """None when none of them is locked; else when the last of them no longer is."""
     found = await tx.execute(_LOCKED_UNTIL, {"who": sorted(who), "now": now})
     return found.scalar_one()
-
-
-async def ask_for_locked_until(
-    database: Database, who: Collection[bytes], *, now: datetime
-) -> datetime | None:
-    """As `read_locked_until`, as login, in a transaction of its own."""
-    rows = await in_one_trip(database, _ASK_LOCKED_UNTIL, sorted(who), now, as_user=Context.LOGIN)
-    return rows[0][0]
 
 
 async def hold_attempts(tx: Transaction, who: Collection[bytes]) -> dict[bytes, Attempts]:

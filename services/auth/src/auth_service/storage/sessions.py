@@ -18,6 +18,8 @@ class NewSession:
     amr: list[str]
     device: Device
     label: str | None
+    most: int
+    """Sessions of its user that may live at once."""
 
 
 # One statement for both: the table is looked at as it was before, so the new one is not among the others.
@@ -34,8 +36,8 @@ _BEGIN = sa.text("""
 """)
 
 
-async def begin_session(tx: Transaction, session: NewSession, *, most: int) -> list[UUID]:
-    """Those not seen for longest, when more than `most` live now; the expired are left to the clean-up."""
+async def begin_session(tx: Transaction, session: NewSession) -> list[UUID]:
+    """Those not seen for longest, when more than it allows live now; the expired are left to the clean-up."""
     surplus = await tx.execute(
         _BEGIN,
         {
@@ -48,7 +50,7 @@ async def begin_session(tx: Transaction, session: NewSession, *, most: int) -> l
             "user_agent": session.device.user_agent,
             "network": session.device.network,
             "label": session.label,
-            "most_others": most - 1,
+            "most_others": session.most - 1,
         },
     )
     return list(surplus.scalars())

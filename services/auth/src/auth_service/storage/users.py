@@ -5,9 +5,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from common.postgres.context import Context
-from common.postgres.engine import Database, Transaction
-from common.postgres.one_trip import in_one_trip
+from common.postgres.engine import Transaction
 
 
 @dataclass(frozen=True)
@@ -64,20 +62,6 @@ async def read_own_login(tx: Transaction, *, user_id: UUID) -> OwnLogin | None:
     return None if row is None else OwnLogin(**row)
 
 
-async def ask_for_user_id(database: Database, *, email_norm: str) -> UUID | None:
-    """As login, in a transaction of its own."""
-    statement = "SELECT id FROM users WHERE email_norm = $1"
-    rows = await in_one_trip(database, statement, email_norm, as_user=Context.LOGIN)
-    return rows[0][0] if rows else None
-
-
-async def ask_for_password_hash(database: Database, *, user_id: UUID) -> str | None:
-    """In a transaction of its own."""
-    statement = "SELECT hashed_password FROM users WHERE id = $1 AND is_active"
-    rows = await in_one_trip(database, statement, user_id, as_user=user_id)
-    return rows[0][0] if rows else None
-
-
 async def read_names(tx: Transaction, *, user_id: UUID) -> tuple[str | None, ...]:
     """What a user's password must not be made of: the address and the full name."""
     found = await tx.execute(
@@ -85,44 +69,6 @@ async def read_names(tx: Transaction, *, user_id: UUID) -> tuple[str | None, ...
     )
     row = found.one_or_none()
     return () if row is None else tuple(row)
-
-
-@dataclass(frozen=True)
-class FoundCredentials:
-    hashed_password: str | None
-    role: str
-    is_verified: bool
-    may_log_in: bool
-    """Neither closed nor locked by an administrator."""
-    is_registered: bool
-    """Somebody registered the address with this password a short while ago."""
-
-
-_CREDENTIALS = sa.text("""
-    SELECT u.hashed_password, u.role, u.is_verified,
-        u.is_active AND coalesce(s.locked_until <= :now, true) AS may_log_in,
-        EXISTS (SELECT FROM registrations r WHERE r.user_id = u.id AND r.password_tag = :password_tag
-            AND r.expires_at > :now) AS is_registered
-    FROM users u LEFT JOIN login_stats s ON s.user_id = u.id WHERE u.id = :user_id
-""")
-
-
-async def read_credentials(
-    tx: Transaction, *, user_id: UUID, password_tag: bytes, now: datetime
-) -> FoundCredentials | None:
-    found = await tx.execute(_CREDENTIALS, {"user_id": user_id, "password_tag": password_tag, "now": now})
-    row = found.mappings().one_or_none()
-    return None if row is None else FoundCredentials(**row)
-
-
-async def renew_hash(tx: Transaction, *, user_id: UUID, former: str, renewed: str) -> None:
-    """The same password hashed anew; a password that was changed in between stays as it is."""
-    await tx.execute(
-        sa.text("""
-            UPDATE users SET hashed_password = :renewed WHERE id = :user_id AND hashed_password = :former
-        """),
-        {"user_id": user_id, "former": former, "renewed": renewed},
-    )
 
 
 @dataclass(frozen=True)

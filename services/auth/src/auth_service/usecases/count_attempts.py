@@ -5,27 +5,18 @@ from datetime import datetime
 from auth_service.domain.errors import login_locked
 from auth_service.domain.login_locks import Counters, lock_of
 from auth_service.storage.login_attempts import (
-    ask_for_locked_until,
     count_failure,
     forgive_attempts,
     hold_attempts,
     lock_attempts,
     read_locked_until,
 )
-from common.postgres.engine import Database, Transaction
+from common.postgres.engine import Transaction
 
 
 async def refuse_while_locked(tx: Transaction, counters: Counters, *, now: datetime) -> None:
     """Before anything is looked at: who waits learns nothing of the password."""
-    _refuse(await read_locked_until(tx, counters.keys(), now=now), now=now)
-
-
-async def refuse_a_login_while_locked(database: Database, counters: Counters, *, now: datetime) -> None:
-    """The same in a transaction of its own."""
-    _refuse(await ask_for_locked_until(database, counters.keys(), now=now), now=now)
-
-
-def _refuse(locked_until: datetime | None, *, now: datetime) -> None:
+    locked_until = await read_locked_until(tx, counters.keys(), now=now)
     if locked_until is not None:
         raise login_locked(locked_until, now=now)
 

@@ -30,31 +30,41 @@ class SessionGrant:
         return self.refresh.session_id
 
 
-async def start_session(
-    tx: Transaction,
-    *,
-    user_id: UUID,
-    role: str,
-    amr: tuple[str, ...],
-    device: Device,
-    label: str | None,
-    limits: SessionLimits,
-    now: datetime,
-    new_id: NewId,
-) -> SessionGrant:
+@dataclass(frozen=True)
+class SignIn:
+    """Where a session would begin, and how long it would last."""
+
+    device: Device
+    label: str | None
+    limits: SessionLimits
+
+
+def new_session(
+    sign_in: SignIn, *, user_id: UUID, amr: tuple[str, ...], now: datetime, new_id: NewId
+) -> NewSession:
     """Every sign-in begins a session of its own, with ids that nobody could have chosen before."""
-    ends_at = now + limits.absolute
-    session = NewSession(
+    limits, ends_at = sign_in.limits, now + sign_in.limits.absolute
+    return NewSession(
         id=new_id(),
         user_id=user_id,
         created_at=now,
         expires_at=limits.expires_at(now, ends_at=ends_at),
         ends_at=ends_at,
         amr=list(amr),
-        device=device,
-        label=label,
+        device=sign_in.device,
+        label=sign_in.label,
+        most=limits.most,
     )
-    for surplus in await begin_session(tx, session, most=limits.most):
+
+
+async def start_session(tx: Transaction, session: NewSession, *, role: str, new_id: NewId) -> SessionGrant:
+    user_id, now = session.user_id, session.created_at
+    for surplus in await begin_session(tx, session):
         await end_sessions(tx, user_id=user_id, reason="too_many", now=now, new_id=new_id, only=surplus)
-    token = RefreshToken(user_id=user_id, session_id=session.id, counter=0)
-    return SessionGrant(refresh=token, amr=amr, auth_time=now, role=role)
+    return grant_of(session, role)
+
+
+def grant_of(session: NewSession, role: str) -> SessionGrant:
+    """Of a session that was begun."""
+    token = RefreshToken(user_id=session.user_id, session_id=session.id, counter=0)
+    return SessionGrant(refresh=token, amr=tuple(session.amr), auth_time=session.created_at, role=role)
