@@ -1,4 +1,4 @@
-"""The relay with its fence on against a bare producer of the same payloads, in batches of the same size."""
+"""The relay, fenced, against a bare producer of the same payloads in batches of the same size; and idle."""
 
 import asyncio
 import time
@@ -7,7 +7,7 @@ import uvloop
 from aiokafka import AIOKafkaProducer
 from redis.asyncio import Redis
 
-from bench._report import at_least, median, report
+from bench._report import at_least, at_most, median, report
 from bench._servers import servers, superuser, worker_database
 from common.messaging import kafka
 from common.messaging.headers import encode
@@ -19,6 +19,7 @@ from tests.support.factories import user_registered
 EVENTS = 30_000
 BATCH = 5_000
 ROUNDS = 5
+IDLE_SECONDS = 30.0
 
 _FILL = """
     INSERT INTO auth.outbox (id, aggregatetype, aggregateid, type, topic, payload, headers)
@@ -43,6 +44,13 @@ async def bare(settings: KafkaSettings, topic: str, value: bytes, headers: list[
         return EVENTS / (time.perf_counter() - began)
     finally:
         await producer.stop()
+
+
+async def idle() -> float:
+    """Percent of a core that this process takes, in which nothing is but the relay and what wakes it."""
+    began, spent = time.perf_counter(), time.process_time()
+    await asyncio.sleep(IDLE_SECONDS)
+    return 100 * (time.process_time() - spent) / (time.perf_counter() - began)
 
 
 async def main() -> None:
@@ -77,6 +85,7 @@ async def main() -> None:
         try:
             await fill(10)
             await emptied()
+            resting = await idle()
             for _ in range(ROUNDS):
                 rates["bare producer"].append(await bare(settings, topic, value.encode(), headers))
                 await fill(EVENTS)
@@ -104,11 +113,13 @@ async def main() -> None:
             }
             for who, values in rates.items()
         ],
-        goal="relay at least 0.7 of the bare producer",
+        goal="relay at least 0.7 of the bare producer; idle under 1 % of a core",
+        idle_percent_of_a_core=round(resting, 2),
         ratios=[round(ratio, 3) for ratio in ratios],
         rounds=ROUNDS,
         payload_bytes=len(value),
     )
+    print(f"idle: {resting:.2f} % of a core, {at_most(resting, 1)}")
 
 
 def _json(headers: list[tuple[str, bytes]]) -> str:
