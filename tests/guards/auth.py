@@ -10,6 +10,16 @@ _STOLEN = "tests/integration/auth/test_own_password.py::TestAStolenAccessToken"
 _OLDER = "tests/integration/auth/test_older_hashes.py"
 _USUAL = "tests/integration/auth/test_usual_login.py"
 
+_HOLD = """\
+                if may_enter and not await hold_password(tx, stored, user_id=self.user_id):
+                    continue
+"""
+_READ = """\
+                found = await read_credentials(
+                    tx, user_id=self.user_id, password_tag=self.password_tag, now=self.now
+                )
+"""
+
 AUTH = (
     Guard(
         "while a lock stands nothing is hashed",
@@ -96,15 +106,31 @@ AUTH = (
         "storage/usual_login.py",
         "        FOR SHARE OF u\n",
         "",
-        f"{_USUAL}::TestAPasswordThatIsBeingChanged::test_lets_nobody_in_by_the_one_before",
+        f"{_USUAL}::TestAnAccountThatIsBeingChanged::test_lets_nobody_in_by_the_password_before",
         below=_AUTH,
     ),
     Guard(
         "a login that has decisions on its way waits for it, too",
         "storage/credentials.py",
-        " FOR SHARE\n",
+        " FOR NO KEY UPDATE\n",
         "\n",
-        f"{_USUAL}::TestAPasswordThatIsBeingChanged::test_lets_nobody_in_by_the_one_before",
+        f"{_USUAL}::TestAnAccountThatIsBeingChanged::test_lets_nobody_in_by_the_password_before",
+        below=_AUTH,
+    ),
+    Guard(
+        "two logins that renew a hash at once do not wait for each other",
+        "storage/credentials.py",
+        " FOR NO KEY UPDATE\n",
+        " FOR SHARE\n",
+        f"{_OLDER}::TestAnOlderHash::test_is_replaced_once_by_two_who_come_at_once",
+        below=_AUTH,
+    ),
+    Guard(
+        "whoever is let in after decisions on the way is who they are now",
+        "usecases/log_in.py",
+        _HOLD + _READ,
+        _READ + _HOLD,
+        f"{_USUAL}::TestAnAccountThatIsBeingChanged",
         below=_AUTH,
     ),
     Guard(

@@ -6,6 +6,8 @@ import pytest
 from auth_service.domain.passwords import HashingCost, Passwords
 from auth_service.storage.credentials import renew_hash
 from tests.support.accounts import add_user
+from tests.support.blocked import blocked
+from tests.support.waiting import eventually
 
 ADA = "ada@example.org"
 PASSWORD = "correct horse battery"
@@ -35,6 +37,22 @@ class TestAnOlderHash:
         assert (await stored()).startswith(f"$argon2id$v=19$m={cost.memory_kib},t={cost.passes},p=1$")
         assert await superuser.fetchval("select version from auth.users") == 1
         await auth_app.log_in(ADA, PASSWORD)
+
+    async def test_is_replaced_once_by_two_who_come_at_once(self, auth_app, superuser, stored):
+        await add_user(superuser, email=ADA, hashed_password=OLDER["cheaper argon2id"])
+        counting = superuser.transaction()
+        await counting.start()
+        await superuser.execute("select from auth.login_stats for update")
+
+        async def both_wait() -> bool:
+            return await blocked(superuser) == 2
+
+        logins = [asyncio.create_task(auth_app.log_in(ADA, PASSWORD)) for _ in range(2)]
+        await eventually(both_wait)
+        await counting.commit()
+
+        await asyncio.gather(*logins)
+        assert await superuser.fetchval("select login_count from auth.login_stats") == 2
 
     async def test_is_left_alone_by_a_wrong_password(self, auth_app, superuser, stored):
         await add_user(superuser, email=ADA, hashed_password=OLDER["bcrypt 2b"])

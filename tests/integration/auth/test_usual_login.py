@@ -15,12 +15,11 @@ from common.postgres.context import AsUser
 from common.postgres.engine import Database
 from tests.support.accounts import add_user, grant_session
 from tests.support.auth_app import AuthApp
+from tests.support.blocked import blocked
+from tests.support.oauth import claims_of
 from tests.support.waiting import eventually
 
 ADA, PASSWORD = "ada@example.org", "correct horse battery"
-BLOCKED = """
-    select count(*) = 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
-"""
 
 
 @pytest.fixture
@@ -152,21 +151,45 @@ class TestALogin:
         ) == [(False, 1), (True, 50)]
 
 
-class TestAPasswordThatIsBeingChanged:
-    """The change ends every session that there is; one that begins beside it must not outlive it."""
-
-    @pytest.mark.parametrize("failed", [False, True], ids=["usual", "the long way"])
-    async def test_lets_nobody_in_by_the_one_before(
-        self, ada, auth_app, log_in, superuser, sessions, databases, failed
-    ):
-        if failed:
-            await a_failure(superuser, auth_app, locked=False)
+@pytest.fixture
+def log_in_beside(log_in, superuser):
+    async def log_in_beside(change: str) -> httpx.Response:
+        """The login finds the row as it was, waits for the change, and goes on when it is through."""
         changing = superuser.transaction()
         await changing.start()
-        await superuser.execute("update auth.users set hashed_password = 'another'")
-
+        await superuser.execute(change)
         login = asyncio.create_task(log_in())
-        await eventually(lambda: superuser.fetchval(BLOCKED))
+        await eventually(lambda: blocked(superuser))
         await changing.commit()
+        return await login
 
-        assert ((await login).status_code, await sessions()) == (401, 0)
+    return log_in_beside
+
+
+@pytest.fixture(params=[False, True], ids=["usual", "the long way"])
+async def either_way(request, ada, auth_app, superuser):
+    if request.param:
+        await a_failure(superuser, auth_app, locked=False)
+
+
+@pytest.mark.usefixtures("either_way", "databases")
+class TestAnAccountThatIsBeingChanged:
+    """The change ends every session that there is; one that begins beside it must not outlive it."""
+
+    async def test_lets_nobody_in_by_the_password_before(self, log_in_beside, sessions):
+        answer = await log_in_beside("update auth.users set hashed_password = 'another'")
+
+        assert (answer.status_code, await sessions()) == (401, 0)
+
+    async def test_lets_nobody_in_once_it_is_closed(self, log_in_beside, sessions):
+        answer = await log_in_beside("update auth.users set is_active = false")
+
+        assert (answer.status_code, await sessions()) == (401, 0)
+
+    async def test_lets_its_user_in_with_the_role_of_now(self, superuser, log_in_beside):
+        await superuser.execute("update auth.users set role = 'admin'")
+
+        answer = await log_in_beside("update auth.users set role = 'user'")
+
+        claims = claims_of(answer.json()["access_token"])
+        assert claims["roles"] == []

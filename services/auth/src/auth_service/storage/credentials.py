@@ -34,8 +34,9 @@ _READ = sa.text("""
             AND r.expires_at > :now) AS is_registered
     FROM users u LEFT JOIN login_stats s ON s.user_id = u.id WHERE u.id = :user_id
 """)
+# Not FOR SHARE: two who hold it so and then both renew the hash would wait for each other.
 _HOLD = sa.text("""
-    SELECT is_verified FROM users WHERE id = :user_id AND hashed_password = :hashed FOR SHARE
+    SELECT id FROM users WHERE id = :user_id AND hashed_password = :hashed FOR NO KEY UPDATE
 """)
 _RENEW = sa.text("""
     UPDATE users SET hashed_password = :renewed WHERE id = :user_id AND hashed_password = :former
@@ -61,7 +62,7 @@ async def read_credentials(
 
 
 async def hold_password(tx: Transaction, stored: StoredPassword, *, user_id: UUID) -> bool:
-    """False when it is another one by now; else nobody changes it until the transaction ends."""
+    """False when it is another one by now; else nobody changes its user until the transaction ends."""
     held = await tx.execute(_HOLD, {"user_id": user_id, "hashed": stored.hashed})
     return held.one_or_none() is not None
 

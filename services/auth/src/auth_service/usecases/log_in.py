@@ -124,11 +124,15 @@ class _Attempt:
             stored = await ask_for_password(self.database, user_id=self.user_id)
             checked = await hashing.check(password, stored.hashed)
             # an account that waits for its mail goes the way of one that is not there
-            if checked.right and stored.is_verified and checked.renewed is None:
+            may_enter = checked.right and stored.is_verified
+            if may_enter and checked.renewed is None:
                 session = await self._usual(stored)
                 if session is not None:
                     return session
             async with self.database.transaction(as_user=self.user_id) as tx:
+                # before anything is read: who is let in is let in as who they are now
+                if may_enter and not await hold_password(tx, stored, user_id=self.user_id):
+                    continue
                 found = await read_credentials(
                     tx, user_id=self.user_id, password_tag=self.password_tag, now=self.now
                 )
@@ -138,8 +142,7 @@ class _Attempt:
                 if found is None or refusal is not None:
                     await self._leave_a_trace(tx, refusal)
                     return refusal or LoginRefusal.WRONG
-                if await hold_password(tx, stored, user_id=self.user_id):
-                    return await self._let_in(tx, found, checked)
+                return await self._let_in(tx, found, checked)
         return LoginRefusal.WRONG
 
     async def _usual(self, stored: StoredPassword) -> SessionGrant | None:
