@@ -78,6 +78,8 @@ class ParkingScenario:
         async def main() -> None:
             while True:
                 await asyncio.sleep(process.random.random() * 0.05)
+                if not model.table("parked_messages"):  # as they look at a gauge before they act
+                    continue
                 try:
                     await letters.replay(Selection(), actor="operator")
                 except QuartetError:  # the database is away: the next round finds what is left
