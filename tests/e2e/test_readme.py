@@ -8,6 +8,7 @@ from typing import Any
 from tests.support.gateway import SECRETS
 from tests.support.readme import blocks
 from tests.support.repository import ROOT
+from tests.support.waiting import eventually
 
 PAGE = ROOT / "README.md"
 SECONDS = 120.0
@@ -15,7 +16,7 @@ SECONDS = 120.0
 
 async def output_of(heading: str) -> str:
     """Of one shell that stops at the first command that fails."""
-    (script,) = blocks(PAGE, "sh")[heading]
+    script = "\n".join(blocks(PAGE, "sh")[heading])
     shell = await asyncio.create_subprocess_exec(
         *("bash", "-euo", "pipefail", "-c", script),
         cwd=ROOT,
@@ -37,6 +38,21 @@ def documents(text: str) -> Iterator[dict[str, Any]]:
         SECRETS.update(value for name, value in document.items() if name.endswith("token") and value)
         yield document
         rest = rest[end:].lstrip()
+
+
+class TestFirstCalls:
+    async def test_show_what_three_services_made_of_one_registration(self, gateway):
+        async def all_have_heard() -> list[dict[str, Any]]:
+            told = list(documents(await output_of("First calls")))
+            assert [document.get("code") for document in told[-4:]] == [None, None, None, "request.invalid"]
+            return told
+
+        told = await eventually(all_have_heard, within=SECONDS)
+
+        assert told[0] == {"status": "check_your_mail"}
+        assert told[-4]["display_name"] == "Ada Lovelace"
+        assert told[-3]["items"]
+        assert {fault["pointer"] for fault in told[-1]["errors"]} == {"/email", "/password"}
 
 
 class TestSigningIn:

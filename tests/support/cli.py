@@ -18,7 +18,7 @@ class Answer:
 
 
 async def quartet(*arguments: str) -> Answer:
-    return await command("quartet_cli.main", *arguments)
+    return await command("quartet_cli", *arguments)
 
 
 async def command(module: str, *arguments: str, **environment: str) -> Answer:

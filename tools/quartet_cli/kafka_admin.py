@@ -21,6 +21,8 @@ def admin_client(bootstrap: str, *, ca_file: str, certificate_file: str, key_fil
             "ssl.certificate.location": certificate_file,
             "ssl.key.location": key_file,
             "client.id": "quartet-topics",
+            # what fails is told once by whoever asks, not by the library on every try
+            "log_level": 2,
         }
     )
 

@@ -1,3 +1,8 @@
+import json
+import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -59,6 +64,7 @@ class TestCommand:
             ("jobs", "list", "--state", "tired"),
             ("keys", "rotate", "--quickly"),
             ("mail", "-n", "0"),
+            ("mail", "--token-of", "birthday"),
             ("seed", "--users", "0"),
         ],
     )
@@ -84,8 +90,49 @@ class TestCommand:
         assert told.exit_code == 2
         assert "no part 'billing'; there are: chat-api" in told.output
 
+    def test_interrupted_before_a_verb_has_begun_ends_without_a_word(self):
+        """As a terminal starts it: whoever runs tests in the background has its children ignore Ctrl-C."""
+        code = "import os, signal, runpy, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        code += "sys.addaudithook(lambda event, of: event == 'import' and of[0] == 'typer' and "
+        code += "os.kill(os.getpid(), signal.SIGINT)); runpy.run_module('quartet_cli', run_name='__main__')"
+
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+        assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
     def test_shows_every_topic(self):
         assert "auth.user.v1" in run("topics").output
+
+
+class TestStatus:
+    def test_of_what_a_killed_supervisor_left_has_every_field_for_programs(self, monkeypatch, tmp_path: Path):
+        monkeypatch.setenv("QUARTET_STACK", str(tmp_path / "stack.json"))
+        monkeypatch.setattr("quartet_cli.supervisor.client.Supervised.left_over", lambda _: ["redis"])
+
+        told = run("status", "--json")
+
+        (part,) = json.loads(told.output)["parts"]
+        assert told.exit_code == 1
+        assert {"name", "state", "pid", "url", "probe_url", "rss_bytes"} <= part.keys()
+        assert (part["name"], part["state"], part["pid"]) == ("redis", "left over", None)
+
+
+class TestSeededUsers:
+    def test_are_not_removed_where_no_database_answers_and_that_is_told(self, monkeypatch):
+        with socket.socket() as held:
+            held.bind(("127.0.0.1", 0))
+            url = f"postgresql://postgres:secret@127.0.0.1:{held.getsockname()[1]}/quartet"
+            stack = SimpleNamespace(postgres_url=lambda *_: url, ca_file=None)
+            monkeypatch.setattr("quartet_cli.verbs.seeding.chosen", lambda: stack)
+            monkeypatch.setattr("quartet_cli.verbs.seeding.client_context", lambda _: None)
+
+            error = run("seed", "--clear").exception
+
+        assert isinstance(error, SupervisorError)
+        assert "PostgreSQL does not answer" in str(error)
+
+    def test_have_addresses_of_their_own(self):
+        assert len({address(number) for number in range(1000)}) == 1000
 
 
 class TestNamedStack:
@@ -138,8 +185,3 @@ class TestNamedStack:
         monkeypatch.setenv("QUARTET_STACK", str(stack_file("dev")))
 
         refuse_any_but_development("down")
-
-
-class TestSeededUsers:
-    def test_have_addresses_of_their_own(self):
-        assert len({address(number) for number in range(1000)}) == 1000

@@ -55,7 +55,7 @@ class TestLauncher:
     def test_becomes_the_command_where_it_was_started(self, checkout: Path):
         done = launch(checkout, "status")
 
-        assert done.stdout == "became the command with quartet_cli.main status in /\n"
+        assert done.stdout == "became the command with quartet_cli status in /\n"
 
     def test_makes_the_environment_anew_when_requirements_have_changed(self, checkout: Path):
         assert becomes_the_command(checkout)

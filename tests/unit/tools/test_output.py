@@ -58,6 +58,14 @@ class TestLog:
         assert tail(log, 3, start=start) == ["new", "newer"]
         assert tail(tmp_path / "nowhere.log", 3) == []
 
+    def test_shows_as_many_lines_as_asked_however_long_they_are(self, tmp_path: Path):
+        log = tmp_path / "api.log"
+        append(log, "".join(f"{number:0100}\n" for number in range(1000)))
+
+        told = list(last_lines({"api": log}, 700))
+
+        assert [int(line) for line in told] == list(range(300, 1000))
+
 
 class TestFollower:
     def test_reads_whole_lines_as_they_come(self, tmp_path: Path):

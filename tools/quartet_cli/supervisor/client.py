@@ -20,6 +20,7 @@ from quartet_cli.supervisor.resident import IDENTITY, RUNS_ALREADY
 
 START_SECONDS = 30.0
 END_SECONDS = 5.0
+WENT_AWAY = "the supervisor went away; ./quartet up starts a new one"
 
 Tell = Callable[[Message], None]
 
@@ -116,6 +117,8 @@ class Supervised:
             ) from None
         except PermissionError:
             raise SupervisorError("the stack belongs to another user") from None
+        except ConnectionError:
+            raise SupervisorError(WENT_AWAY) from None
 
     def down(self, *, tell: Tell = tell_nobody) -> bool:
         """Nothing of the stack runs when this returns; False when nothing ran before either."""
@@ -146,7 +149,7 @@ def _converse(connection: socket.socket, request: Message, tell: Tell) -> Messag
             if message["event"] == "result":
                 return message
             tell(message)
-    raise SupervisorError("the supervisor went away; ./quartet up starts a new one")
+    raise SupervisorError(WENT_AWAY)
 
 
 def _end(supervisor: Identity) -> None:

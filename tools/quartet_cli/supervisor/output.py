@@ -50,12 +50,17 @@ def _old(path: Path, number: int) -> Path:
     return path.with_name(f"{path.name}.{number}")
 
 
-def tail(path: Path, lines: int, *, start: int = 0) -> list[str]:
+def tail(path: Path, lines: int, *, start: int = 0, most_bytes: int = TAIL_BYTES) -> list[str]:
     """The last lines written after `start`, read from the end: the file may be large."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
-            file.seek(max(min(start, size), size - TAIL_BYTES))
-            return file.read().decode("utf-8", "replace").splitlines()[-lines:]
+            start = max(min(start, size), size - most_bytes)
+            window, found = 0, b""
+            while window < size - start and found.count(b"\n") <= lines:
+                window = min(size - start, max(TAIL_BYTES, 2 * window))
+                file.seek(size - window)
+                found = file.read(window)
+            return found.decode("utf-8", "replace").splitlines()[-lines:]
     except OSError:
         return []

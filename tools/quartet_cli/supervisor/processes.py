@@ -90,9 +90,10 @@ def tree_bytes(pid: int) -> int | None:
     """
     try:
         root = psutil.Process(pid)
-        return sum(_share(process) for process in (root, *root.children(recursive=True)))
+        processes = (root, *root.children(recursive=True))
     except psutil.Error:
         return None
+    return sum(map(_share, processes)) or None
 
 
 def _share(process: psutil.Process) -> int:
@@ -102,7 +103,10 @@ def _share(process: psutil.Process) -> int:
                 return int(line.split()[1]) * 1024
     except OSError:
         pass
-    return process.memory_info().rss
+    try:
+        return process.memory_info().rss
+    except psutil.Error:  # a backend that ended meanwhile takes nothing, and its parent still counts
+        return 0
 
 
 def holder_of(port: int) -> str | None:

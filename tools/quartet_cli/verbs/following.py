@@ -4,14 +4,14 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from quartet_cli.supervisor.output import tail
+from quartet_cli.supervisor.output import LIMIT_BYTES, tail
 
 PAUSE_SECONDS = 0.2
 
 
 def last_lines(logs: Mapping[str, Path], count: int) -> Iterator[str]:
     for name, path in logs.items():
-        for line in (count and tail(path, count)) or ():
+        for line in (count and tail(path, count, most_bytes=2 * LIMIT_BYTES)) or ():
             yield labelled(name, line, alone=len(logs) == 1)
 
 

@@ -5,7 +5,7 @@ import time
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import typer
 
@@ -16,12 +16,8 @@ from quartet_cli.verbs.operating import AsJson, print_json
 To = Annotated[str | None, typer.Option(help="To this address.")]
 Number = Annotated[int, typer.Option("-n", min=1, help="At most so many.")]
 TokenOf = Annotated[
-    str | None,
-    typer.Option(
-        metavar="KIND",
-        help="Only the token of the newest link to verify-email, reset-password or confirm-email, as soon as "
-        "there is one.",
-    ),
+    Literal["verify-email", "reset-password", "confirm-email"] | None,
+    typer.Option(help="Only the token of the newest link of this kind, as soon as there is one."),
 ]
 PATIENCE_SECONDS: Final = 30.0
 

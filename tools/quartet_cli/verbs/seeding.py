@@ -110,7 +110,11 @@ def _patiently_post(client: httpx.Client, path: str, body: dict[str, str]) -> ht
 
 
 def _clear(stack: Stack) -> int:
-    return asyncio.run(_delete(stack))
+    try:
+        return asyncio.run(_delete(stack))
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        why = str(error) or type(error).__name__
+        raise SupervisorError(f"PostgreSQL does not answer ({why}): ./quartet status") from None
 
 
 async def _delete(stack: Stack) -> int:

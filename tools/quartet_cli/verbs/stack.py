@@ -121,7 +121,8 @@ def _parts(here: Supervised) -> list[dict[str, Any]]:
 def _tell_that_nothing_runs(here: Supervised, *, as_json: bool) -> None:
     left = here.left_over() if here.state.is_dir() else []
     if as_json:
-        print(json.dumps({"gateway": None, "parts": [{"name": name, "state": "left over"} for name in left]}))
+        parts = [dict.fromkeys(SHOWN) | {"name": name, "state": "left over"} for name in left]
+        print(json.dumps({"gateway": None, "parts": parts}, indent=2))
     elif left:
         print(f"The supervisor was killed; still running: {', '.join(left)}. ./quartet up or down ends them.")
     else:
