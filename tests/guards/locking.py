@@ -12,6 +12,13 @@ LOCKING = (
         f"{_LOCKS}/test_lock.py::TestALock::test_that_is_another_s_by_now_is_not_released",
     ),
     Guard(
+        "a lock that has lost its end is given one",
+        "locks/script.py",
+        "    if left < 0 then\n",
+        "    if false then\n",
+        f"{_LOCKS}/test_lock.py::TestWaiting::test_ends_when_the_lock_has_lost_its_end",
+    ),
+    Guard(
         "a lock's life is counted from before the question",
         "locks/lock.py",
         "self._hold.granted(sent_at=sent_at, ",

@@ -5,10 +5,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.support.repository import ROOT, SERVICE_PACKAGES
 
 PASSED, FAILED = 0, 1
+ERRORED = 64
+"""Only what surrounds the tests failed: nothing was found out. Beyond pytest's own codes."""
 _SECONDS = 240.0
 # Three quarters of a short run would be spent on reading these, twice for each guard.
 _LIBRARIES = (
@@ -54,4 +57,15 @@ def _pytest(tests: tuple[str, ...], copy: Path, said: Path) -> None:
     # Here and not above: the process that is forked from reads no more than the libraries.
     import pytest
 
-    raise SystemExit(pytest.main([*_OPTIONS, *tests]))
+    failures = _Failures()
+    code = pytest.main([*_OPTIONS, *tests], plugins=[failures])
+    raise SystemExit(ERRORED if code == FAILED and not failures.seen else code)
+
+
+class _Failures:
+    """Of tests themselves, not of fixtures."""
+
+    seen = False
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        self.seen = self.seen or (report.when == "call" and report.failed)

@@ -106,6 +106,12 @@ class TestWaiting:
         async with a_lock(locks, wait_seconds=10.0) as waiter:
             assert waiter.outcome is Outcome.HELD
 
+    async def test_ends_when_the_lock_has_lost_its_end(self, locks, redis):
+        await redis.hset(KEY, mapping={"owner": "one that crashed", "fence": 1})
+
+        async with a_lock(locks, ttl_seconds=0.3, wait_seconds=10.0) as waiter:
+            assert waiter.outcome is Outcome.HELD
+
     async def test_outlives_a_wake_up_that_was_lost(self, locks, redis):
         holder, waiter = a_lock(locks), a_lock(locks, wait_seconds=60.0)
         await holder.__aenter__()

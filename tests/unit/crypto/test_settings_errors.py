@@ -81,6 +81,11 @@ class TestSettings:
 
         told.about("HTTP_CURSOR_KEYS")
 
+    def test_that_are_origins_are_not_shown(self, environment: pytest.MonkeyPatch, told: Told):
+        environment.setenv("HTTP_CORS_ORIGINS", '["https://app.example", "hunter2"]')
+
+        assert "at place 2" in told.about("HTTP_CORS_ORIGINS")[0]
+
     def test_of_a_whole_group_are_named_one_by_one(self, environment: pytest.MonkeyPatch, told: Told):
         for name in ("PORT", "CA_FILE", "CERTIFICATE_FILE", "KEY_FILE"):
             environment.delenv(f"INTERNAL_{name}")

@@ -119,7 +119,6 @@ class TestASignal:
 
         await throughout(lambda: steps.taken == [], seconds=0.2)
         await running
-        drain.release_signals()
 
     async def test_from_the_keyboard_twice_skips_the_delay(self, steps: Steps):
         drain = drain_of(15)
@@ -132,4 +131,3 @@ class TestASignal:
 
         await asyncio.wait_for(running, timeout=5)
         assert steps.taken == ["stop"]
-        drain.release_signals()

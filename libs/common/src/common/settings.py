@@ -84,10 +84,12 @@ class HttpSettings(BaseModel):
     @field_validator("cors_origins")
     @classmethod
     def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
-        for origin in origins:
+        # what is no origin may be anything, a secret too: its place is told, not what it is
+        for place, origin in enumerate(origins, start=1):
             if origin != "*" and _ORIGIN.fullmatch(origin) is None:
                 raise ValueError(
-                    f"HTTP_CORS_ORIGINS holds {origin!r}: an origin is https://app.example, without a path"
+                    f"HTTP_CORS_ORIGINS holds no origin at place {place}: "
+                    "an origin is https://app.example, without a path"
                 )
         if "*" in origins and len(origins) > 1:
             raise ValueError("HTTP_CORS_ORIGINS holds * and origins: * lets every page call already")

@@ -54,10 +54,6 @@ class Drain:
         loop.add_signal_handler(signal.SIGTERM, self.begin, "SIGTERM")
         loop.add_signal_handler(signal.SIGINT, self._interrupted)
 
-    def release_signals(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().remove_signal_handler(number)
-
     def check(self) -> Check:
         """The first thing that changes: load balancers look at readiness and need time to see it."""
 

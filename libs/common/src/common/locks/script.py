@@ -10,6 +10,8 @@ from redis.exceptions import NoScriptError
 
 # Asked twice with the same owner, `acquire` gives the same answer: a reply that was lost costs nothing.
 # The counter begins at the clock of Redis, so that it does not go back when Redis was emptied.
+# A lock that has lost its end is given one by who asks, for all who ask for one name name the same time: a
+# holder that lives extends it before that, and one that does not is waited for no longer.
 # One who waits pops `released`; an element that nobody waits for is gone after a second.
 LUA = """
 local lock, counter, released = KEYS[1], KEYS[2], KEYS[3]
@@ -17,7 +19,12 @@ local question, owner, milliseconds = ARGV[1], ARGV[2], ARGV[3]
 local holder = redis.call('HGET', lock, 'owner')
 
 if holder and holder ~= owner then
-    return {0, redis.call('PTTL', lock)}
+    local left = redis.call('PTTL', lock)
+    if left < 0 then
+        redis.call('PEXPIRE', lock, milliseconds)
+        left = tonumber(milliseconds)
+    end
+    return {0, left}
 end
 if question == 'release' then
     if holder then
