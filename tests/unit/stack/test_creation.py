@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from quartet_cli.stack.creation import ForeignStackError, open_stack
+from quartet_cli.stack.creation import ELSEWHERE, ForeignStackError, open_stack, state_folder
 from quartet_cli.stack.description import Stack, stack_file
 from quartet_cli.stack.errors import StackError
 from quartet_cli.stack.files import Owner, write_private
@@ -64,6 +64,18 @@ class TestOpenStack:
 
         with pytest.raises(ForeignStackError, match="was made by"):
             open_stack("dev", checkout)
+
+
+class TestStateFolder:
+    def test_is_below_var_where_whoever_starts_the_servers_runs_them(self, tmp_path: Path):
+        assert state_folder("dev", tmp_path, None) == tmp_path / "var" / "dev"
+
+    def test_is_elsewhere_where_the_servers_user_cannot_enter_and_of_one_checkout(self, tmp_path: Path):
+        tmp_path.chmod(0o700)
+        places = {state_folder("dev", tmp_path / name, "daemon") for name in ("here", "there")}
+
+        assert {place.parent.parent for place in places} == {ELSEWHERE}
+        assert len(places) == 2
 
 
 class TestPorts:

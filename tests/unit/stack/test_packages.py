@@ -53,6 +53,17 @@ class TestPackages:
         with pytest.raises(MissingPackagesError, match=r"As root: apt-get install .* example-server"):
             ensure(tmp_path)
 
+    def test_are_installed_by_sudo_for_a_user_who_may(self, commands: Commands, tmp_path: Path, monkeypatch):
+        monkeypatch.setattr(packages.os, "geteuid", lambda: 1000)
+        monkeypatch.setattr(packages.shutil, "which", lambda name: f"/usr/bin/{name}")
+
+        with pytest.raises(MissingPackagesError, match="still missing"):
+            ensure(tmp_path)
+
+        changing = [command for command in commands.ran if command[0] != "apt-cache"]
+        assert all(command[:2] == ["/usr/bin/sudo", "-n"] for command in changing)
+        assert any(command[-1] == "example-server" and "install" in command for command in changing)
+
     @pytest.mark.parametrize("fails_at", ["nothing", "env"])
     def test_leave_no_setting_of_the_machine_behind(self, commands: Commands, tmp_path: Path, fails_at):
         commands.fails_at = fails_at

@@ -111,6 +111,13 @@ class TestLauncher:
         assert os.access(ROOT / ".ci" / "run", os.X_OK)
 
 
+class TestPipeline:
+    def test_runs_the_tests_as_anybody_does_and_nothing_else(self):
+        *_, last = (ROOT / ".ci" / "run").read_text().splitlines()
+
+        assert last == "exec ./quartet test"
+
+
 class TestLock:
     @pytest.mark.parametrize("name", ["lock.txt", "bootstrap.txt"])
     def test_pins_everything_with_hashes_and_names_no_place(self, name: str):

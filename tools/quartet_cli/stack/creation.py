@@ -66,7 +66,7 @@ def _describe(name: str, checkout: Path, found: Stack | None) -> Stack:
     return Stack(
         name=name,
         checkout=checkout,
-        state=_state_folder(name, checkout, user),
+        state=state_folder(name, checkout, user),
         ports=port_layout(base),
         passwords=passwords,
         server_user=user,
@@ -82,7 +82,8 @@ def new_passwords() -> dict[str, str]:
     return passwords | {"encryption_key": base64.b64encode(secrets.token_bytes(32)).decode()}
 
 
-def _state_folder(name: str, checkout: Path, user: str | None) -> Path:
+def state_folder(name: str, checkout: Path, user: str | None) -> Path:
+    """Below var/, unless that is out of reach for the servers' user."""
     inside = checkout / "var" / name
     if user is None or _can_enter(user, inside):
         return inside
