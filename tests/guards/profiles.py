@@ -8,6 +8,7 @@ _OVERTAKEN = "tests/integration/profile/test_overtaken.py::TestAChange"
 _UNCHANGED = "tests/integration/profile/test_unchanged.py"
 _KNOWN = "tests/integration/profile/test_known_versions.py"
 _FIELDS = "tests/unit/profile/test_fields.py"
+_BODIES = "tests/integration/profile/test_bodies.py"
 
 PROFILES = (
     Guard(
@@ -88,6 +89,46 @@ PROFILES = (
         "if len(found) == 2:",
         "found = found[:1]\n    if False:",
         f"{_FIELDS}::TestADateOfBirth::test_that_could_mean_two_days_is_refused_with_both",
+        below=_PROFILE,
+    ),
+    Guard(
+        "a country is not guessed from other letters",
+        "domain/texts.py",
+        "if not typed.isascii() or typed.upper() not in choices:",
+        "if typed.upper() not in choices:",
+        f"{_FIELDS}::TestACountry::test_is_not_guessed_from_other_letters",
+        below=_PROFILE,
+    ),
+    Guard(
+        "a phone number takes no note for a digit",
+        "domain/phones.py",
+        'unicodedata.category(character) == "No"',
+        "False",
+        f"{_FIELDS}::TestAPhoneNumber::test_takes_no_note_for_a_digit",
+        below=_PROFILE,
+    ),
+    Guard(
+        "a merge patch is not put",
+        "api/me.py",
+        "dependencies=[Depends(not_a_range), Depends(not_a_patch)]",
+        "dependencies=[Depends(not_a_range)]",
+        f"{_BODIES}::TestAPut::test_of_a_merge_patch_removes_nothing",
+        below=_PROFILE,
+    ),
+    Guard(
+        "a range is not put",
+        "api/whole.py",
+        'if "content-range" in request.headers:',
+        "if False:",
+        f"{_BODIES}::TestAPut::test_of_a_range_is_not_taken_for_the_whole",
+        below=_PROFILE,
+    ),
+    Guard(
+        "a profile's faults are bounded by its body",
+        "api/me.py",
+        "96 * 1024",
+        "1024 * 1024",
+        f"{_BODIES}::TestABody::test_of_more_faults_than_fit_is_refused_unread",
         below=_PROFILE,
     ),
     Guard(

@@ -107,8 +107,18 @@ class TestAPhoneNumber:
     def test_that_nobody_could_call_is_refused(self, typed):
         assert refused("phone_number", typed, region="GB").code == "phone.invalid"
 
-    def test_loses_no_extension_without_a_word(self):
-        assert refused("phone_number", "+44 20 7946 0018 ext. 5").code == "phone.extension"
+    @pytest.mark.parametrize(
+        "typed", ["+44 20 7946 0018 ext. 5", "+44 20 7946 0018 #5", "+49 30 901820/21", "+49 30 901820 / -1"]
+    )
+    def test_loses_no_extension_and_gains_no_digit_without_a_word(self, typed):
+        assert refused("phone_number", typed).code == "phone.extension"
+
+    @pytest.mark.parametrize("typed", ["+49 30 901820¹", "+49 30 90182①", "+49 30 90182₀"])
+    def test_takes_no_note_for_a_digit(self, typed):
+        assert refused("phone_number", typed).code == "phone.invalid"
+
+    def test_has_a_slash_behind_the_town(self):
+        assert read("phone_number", "030/901820", region="DE") == "+4930901820"
 
 
 class TestADateOfBirth:
@@ -198,6 +208,7 @@ class TestAHandle:
             ("twitter", "https://mobile.twitter.com/ada", "https://x.com/ada"),
             ("linkedin", "ada-l", "https://www.linkedin.com/in/ada-l"),
             ("linkedin", "company/acme", "https://www.linkedin.com/company/acme"),
+            ("linkedin", "IN/Ada-L", "https://www.linkedin.com/in/ada-l"),
             (
                 "linkedin",
                 "https://de.linkedin.com/in/jürgen-müller/",
@@ -225,6 +236,16 @@ class TestAHandle:
         assert refused(column, typed).code == f"{column}.invalid"
 
 
+class TestACountry:
+    @pytest.mark.parametrize("typed", ["GB", "gb", " gb\n"])
+    def test_is_two_letters_in_either_case(self, typed):
+        assert read("address_country", typed) == "GB"
+
+    @pytest.mark.parametrize("typed", ["", "XX", "GBR", "ß", "\ufb01", "u\u017f", "\u0131t", "ＧＢ"])
+    def test_is_not_guessed_from_other_letters(self, typed):
+        assert refused("address_country", typed).code == "country.unknown"
+
+
 class TestAnEmailAddress:
     @pytest.mark.parametrize(
         ("typed", "stored"),
@@ -238,7 +259,11 @@ class TestAnEmailAddress:
         assert read("work_email", typed) == stored
 
     @pytest.mark.parametrize(
-        "typed", ["", "ada", "ada@example", "a\u202eda@example.org", "ada@example.org\nbcc: eve@example.org"]
+        "typed",
+        [
+            *("", "ada", "ada@example", "a\u202eda@example.org", "ada@example.org\nbcc: eve@example.org"),
+            f"{'a' * 65}@example.org",
+        ],
     )
     def test_that_nobody_could_write_to_is_refused(self, typed):
         assert refused("work_email", typed).code == "email.invalid"

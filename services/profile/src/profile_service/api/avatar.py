@@ -1,7 +1,7 @@
 from typing import Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from starlette.requests import ClientDisconnect
 
 from common.errors import Kind
@@ -12,6 +12,7 @@ from common.http.etag import IfVersion, Preconditions, version_headers
 from common.http.permissions import CurrentUser
 from common.http.validation import malformed
 from profile_service.api.resources import UseAvatarChanges, UseResources, UseShownAvatars
+from profile_service.api.whole import not_a_range
 from profile_service.domain.avatars import MEDIA_TYPE
 from profile_service.domain.pictures import CODES, MEDIA_TYPES, MOST_BYTES
 from profile_service.usecases.show_avatar import ShownAvatars
@@ -58,6 +59,7 @@ async def get_avatar_of(
     status_code=204,
     response_class=Response,
     openapi_extra=_BODY,
+    dependencies=[Depends(not_a_range)],
 )
 @takes_up_to(MOST_BYTES)
 @gives(OF_A_BODY)

@@ -2,9 +2,10 @@ import json
 from dataclasses import replace
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Body, Depends, Response
 
 from common.errors import Kind
+from common.http.body_limits import takes_up_to
 from common.http.documented import raises
 from common.http.etag import IfVersion, IfVersionRequired, version_headers
 from common.http.merge_patch import merge_patch_of
@@ -13,6 +14,7 @@ from common.http.resources import UseDatabase
 from common.http.unchanged import UseUnchanged
 from profile_service.api.proposals import UseOwnProfile, UseReading, merging, replacing
 from profile_service.api.schemas import DOCUMENT_SCHEMA, ProfileAnswer, profile_document
+from profile_service.api.whole import not_a_patch, not_a_range
 from profile_service.domain.fields import FIELDS
 from profile_service.storage.profiles import Profile, read_profile
 from profile_service.storage.versions import profile_name
@@ -21,6 +23,8 @@ router = APIRouter(prefix="/me", tags=["profile"])
 
 OF_CONSTRAINTS: Final = (*(f"{field.column}.invalid" for field in FIELDS), "emergency_contact.name_missing")
 """Of the database, should it ever disagree with the rules here."""
+MOST_BYTES: Final = 96 * 1024
+"""Of the fullest profile, were every character escaped. Each unknown member is told as a fault of its own."""
 Document = Annotated[dict[str, Any], Body(json_schema_extra=DOCUMENT_SCHEMA)]
 Patch = Annotated[dict[str, Any], merge_patch_of({**DOCUMENT_SCHEMA, "title": "ProfilePatch"})]
 
@@ -38,7 +42,13 @@ async def get_me(
     return conditions.unchanged(profile.version) or _answer(profile)
 
 
-@router.put("", summary="Replace the caller's own profile", response_model=ProfileAnswer)
+@router.put(
+    "",
+    summary="Replace the caller's own profile",
+    response_model=ProfileAnswer,
+    dependencies=[Depends(not_a_range), Depends(not_a_patch)],
+)
+@takes_up_to(MOST_BYTES)
 @raises(Kind.INVALID, *OF_CONSTRAINTS)
 async def put_me(
     document: Document, reading: UseReading, own: UseOwnProfile, conditions: IfVersionRequired
@@ -48,6 +58,7 @@ async def put_me(
 
 
 @router.patch("", summary="Change the caller's own profile", response_model=ProfileAnswer)
+@takes_up_to(MOST_BYTES)
 @raises(Kind.INVALID, *OF_CONSTRAINTS)
 async def patch_me(patch: Patch, reading: UseReading, own: UseOwnProfile, conditions: IfVersion) -> Response:
     """Without If-Match the last one wins, field by field; with it nobody overwrites unseen changes."""
@@ -55,6 +66,7 @@ async def patch_me(patch: Patch, reading: UseReading, own: UseOwnProfile, condit
 
 
 @router.post("/validate", summary="What a change would make of the profile", response_model=ProfileAnswer)
+@takes_up_to(MOST_BYTES)
 async def post_validate(
     patch: Patch, reading: UseReading, user: CurrentUser, database: UseDatabase
 ) -> Response:

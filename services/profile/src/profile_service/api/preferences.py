@@ -1,10 +1,11 @@
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from common.erasure import USER_ERASED
 from common.errors import Kind
+from common.http.body_limits import takes_up_to
 from common.http.documented import raises
 from common.http.etag import IfVersion, version_headers
 from common.http.merge_patch import merge_patch_of, patched
@@ -19,6 +20,8 @@ from profile_service.storage.versions import preferences_name
 from profile_service.usecases.change_preferences import change_preferences
 
 router = APIRouter(prefix="/me/preferences", tags=["preferences"])
+
+_MOST_BYTES: Final = 4096
 
 
 class _Choices(BaseModel):
@@ -68,6 +71,7 @@ async def get_preferences(
 
 
 @router.patch("", summary="Change what the caller prefers", response_model=PreferencesDocument)
+@takes_up_to(_MOST_BYTES)
 @raises(Kind.NOT_FOUND, USER_ERASED)
 async def patch_preferences(
     patch: Annotated[dict[str, Any], merge_patch_of(PreferencesDocument)],

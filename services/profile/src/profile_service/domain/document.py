@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any, Final, cast
 
 from common.errors import Fault
-from profile_service.domain.countries import COUNTRIES
+from profile_service.domain.countries import COUNTRY
 from profile_service.domain.fields import FIELDS, GROUPS, Field, Values
 from profile_service.domain.reading import Reading, RefusedError, Value
 
@@ -30,7 +30,7 @@ def read_document(
     """
     found = Read()
     found.faults += _misplaced(document, read_only)
-    reading = replace(reading, region=reading.region or _country(document))
+    reading = replace(reading, region=reading.region or _country(document, reading))
     groups = {name: _group(document, name, found) for name in GROUPS}
     for one in FIELDS:
         inside = document if one.group is None else groups[one.group]
@@ -88,11 +88,13 @@ def _nameless(contact: dict[str, Json]) -> Iterator[Fault]:
         )
 
 
-def _country(document: dict[str, Json]) -> str | None:
+def _country(document: dict[str, Json], reading: Reading) -> str | None:
     address = document.get("address")
     country = cast("dict[str, Json]", address).get("country") if isinstance(address, dict) else None
-    known = country.strip().upper() if isinstance(country, str) else None
-    return known if known in COUNTRIES else None
+    try:
+        return str(COUNTRY.read(country, reading)) if isinstance(country, str) else None
+    except RefusedError:
+        return None
 
 
 def _unknown(inside: str, name: str) -> Fault:

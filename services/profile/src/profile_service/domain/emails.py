@@ -15,7 +15,7 @@ def _read(text: str, _: Reading) -> str:
     try:
         text = normalised(text, _MOST).strip()
         refuse_hidden(text)
-        found = validate_email(text, check_deliverability=False)
+        found = validate_email(text, check_deliverability=False, strict=True)
     except (EmailNotValidError, RefusedError):
         raise _invalid() from None
     # the domain as the network knows it: two that look alike do not look alike in it
@@ -30,7 +30,10 @@ def _invalid() -> RefusedError:
 
 
 EMAIL: Final = Rule(
-    says="an e-mail address of at most 254 characters, its domain in lower-case ASCII; no network is asked",
+    says=(
+        "an e-mail address of at most 254 characters, 64 before the @, its domain in lower-case ASCII; "
+        "no network is asked"
+    ),
     read=_read,
     check=(
         f"char_length({{column}}) <= {_MOST} and {{column}} is nfc normalized "

@@ -37,7 +37,7 @@ class _Site:
     def _parts(self, typed: str) -> tuple[str, str]:
         if re.fullmatch(r"@?[^/@:.?#]+", typed):
             return self.before[0], typed.removeprefix("@")
-        if typed.startswith(tuple(one for one in self.before if one)):
+        if typed.lower().startswith(tuple(one for one in self.before if one)):
             typed = f"https://{self.base}/{typed}"
         try:
             url = split(typed)

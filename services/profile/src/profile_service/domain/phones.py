@@ -19,11 +19,13 @@ _MOST_TYPED: Final = 64
 # The library finds a number inside of any text; here the text is the number. Dashes of all kinds are one.
 _TYPED = re.compile(r"\+?[\d ()./-]+")
 _DASHES = re.compile(r"[\u2010-\u2015\u2212]")
-_EXTENSION = re.compile(r"[\d )](?:ext\.?|x|#|;ext=) ?\d+$", re.IGNORECASE)
+# Behind a slash few digits are another ending of the number, not a part of it.
+_EXTENSION = re.compile(r"[\d )](?:(?:ext\.?|x|#|;ext=) ?\d+|/[ -]*\d{1,3})$", re.IGNORECASE)
 
 
 def _read(text: str, reading: Reading) -> str:
-    if len(text) > _MOST_TYPED:
+    # digits that are raised or in a circle number something else
+    if len(text) > _MOST_TYPED or any(unicodedata.category(character) == "No" for character in text):
         raise _invalid()
     typed = _DASHES.sub("-", unicodedata.normalize("NFKC", text)).strip()
     if _EXTENSION.search(typed):

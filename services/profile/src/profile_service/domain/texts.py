@@ -60,10 +60,11 @@ def one_of(choices: frozenset[str], *, says: str, code: str, most: int, check: s
     """Short codes that people write in either case."""
 
     def read(text: str, _: Reading) -> str:
-        found = normalised(text, most).strip().upper()
-        if found not in choices:
+        typed = normalised(text, most).strip()
+        # other letters than ours become two of ours in upper case: ß would be South Sudan
+        if not typed.isascii() or typed.upper() not in choices:
             raise RefusedError(code, f"This is not {says}.")
-        return found
+        return typed.upper()
 
     return Rule(says=says, read=read, check=check, codes=(code, "text.too_long"), most=most)
 
