@@ -1,4 +1,6 @@
+import json
 from importlib import import_module
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -6,10 +8,12 @@ import pytest
 
 from common.contracts.topics import SERVICES, heard_by
 from quartet_cli.stack import Stack
+from quartet_cli.stack.table import ENTRIES, PROCESSES
 from tests.support.cli import quartet
 from tests.support.metrics_page import PAGE
 from tests.support.repository import SERVICE_PACKAGES
 from tests.support.tls import client_context
+from tests.support.waiting import eventually
 
 OPERATED = [
     *((service, "/internal/v1/jobs") for service in SERVICES),
@@ -141,6 +145,26 @@ class TestDeadLetters:
         told = await quartet("dlq", "replay", "--key", str(uuid4()))
 
         assert (told.code, told.output) == (0, "No parked message fits; none was replayed.\n")
+
+
+class TestStatus:
+    async def test_tells_programs_of_every_part(self, stack):
+        async def all_run() -> dict[str, Any]:
+            told = await quartet("status", "--json")
+            found = json.loads(told.output)
+            assert {part["state"] for part in found["parts"]} == {"ready", "done"}
+            assert told.code == 0
+            return found
+
+        found = await eventually(all_run, within=60)
+
+        assert found["gateway"] == stack.gateway_url
+        assert {f"{entry.name}-{process}" for entry in ENTRIES for process in PROCESSES} <= {
+            part["name"] for part in found["parts"]
+        }
+        fields = {"name", "state", "pid", "url", "probe_url", "rss_bytes"}
+        assert all(fields <= part.keys() for part in found["parts"])
+        assert all(part["pid"] and part["rss_bytes"] for part in found["parts"] if part["state"] == "ready")
 
 
 class TestVerbsOfTheOperator:

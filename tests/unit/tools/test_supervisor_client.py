@@ -103,6 +103,15 @@ class TestSupervised:
         with pytest.raises(SupervisorError, match="FileNotFoundError"):
             here.start(PARTS, str(here.state / "nowhere.json"))
 
+    def test_of_another_user_is_told_of(self, here: Supervised, monkeypatch: pytest.MonkeyPatch):
+        def refused(*_: object, **__: object) -> None:
+            raise PermissionError
+
+        monkeypatch.setattr("quartet_cli.supervisor.client.connect", refused)
+
+        with pytest.raises(SupervisorError, match="belongs to another user"):
+            here.is_running()
+
     def test_that_does_not_run_is_told_of(self, here: Supervised):
         with pytest.raises(SupervisorError, match="nothing runs here"):
             here.ask({"verb": "status"})

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 import shutil
 from pathlib import Path
 
@@ -51,6 +52,7 @@ async def _download(jars: JarSet, cache: Path) -> None:
         f"-DoutputDirectory={fresh}",
         "-Dmdep.prependGroupId=true",
         PLUGIN,
+        env={"MAVEN_OPTS": f"{os.environ.get('MAVEN_OPTS', '')} -XX:-UsePerfData"},
         timeout=900,
     )
     await asyncio.to_thread(check_jars, jars, fresh)

@@ -54,7 +54,10 @@ def java_version() -> str | None:
     found = find("java")
     if found is None:
         return None
-    told = subprocess.run([found, "-version"], capture_output=True, text=True, check=False)
+    # it would leave a folder where temporary files go
+    told = subprocess.run(
+        [found, "-XX:-UsePerfData", "-version"], capture_output=True, text=True, check=False
+    )
     return told.stderr.strip().partition("\n")[0] or None
 
 

@@ -20,6 +20,7 @@ from quartet_cli.supervisor.resident import IDENTITY, RUNS_ALREADY
 
 START_SECONDS = 30.0
 END_SECONDS = 5.0
+OF_ANOTHER = "the stack belongs to another user"
 WENT_AWAY = "the supervisor went away; ./quartet up starts a new one"
 
 Tell = Callable[[Message], None]
@@ -41,7 +42,10 @@ class Supervised:
     silence_seconds: float = SILENCE_SECONDS
 
     def is_running(self) -> bool:
-        found = connect(self.state, timeout_seconds=self.silence_seconds)
+        try:
+            found = connect(self.state, timeout_seconds=self.silence_seconds)
+        except PermissionError:
+            raise SupervisorError(OF_ANOTHER) from None
         if found is None:
             return False
         found.close()
@@ -116,7 +120,7 @@ class Supervised:
                 f"the supervisor said nothing for {self.silence_seconds:g} s; ./quartet down ends it"
             ) from None
         except PermissionError:
-            raise SupervisorError("the stack belongs to another user") from None
+            raise SupervisorError(OF_ANOTHER) from None
         except ConnectionError:
             raise SupervisorError(WENT_AWAY) from None
 
