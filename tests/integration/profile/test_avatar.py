@@ -338,6 +338,18 @@ class TestRefused:
 
 
 class TestErasure:
+    async def test_leaves_a_token_that_is_still_valid_nothing_to_store(
+        self, client, profile_app, resources, superuser, user
+    ):
+        async with profile_app.worker.transaction(as_user=Context.SYSTEM) as tx:
+            await remember_erased(tx, [user])
+
+        refused = [await put(client), await client.put("/me", json={}, headers={"If-Match": "*"})]
+
+        assert [(one.status_code, one.json()["code"]) for one in refused] == [(404, "user.erased")] * 2
+        assert await resources.blobs.names("avatars/") == []
+        assert await superuser.fetchval("select count(*) from profile.profiles") == 0
+
     async def test_removes_every_file_of_the_user_and_nobody_else_s(
         self, client, profile_app, resources, worker, user
     ):

@@ -41,6 +41,13 @@ class TestALookOfTheStaff:
             }
         ]
 
+    async def test_at_the_headers_alone_is_written_down_too(self, profile_app, ada, superuser):
+        async with profile_app.client(new_id(), "staff") as staff:
+            answer = await staff.head(f"/admin/users/{ada}")
+
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert [look["user_id"] for look in await looks(superuser)] == [ada]
+
     async def test_that_finds_nobody_is_written_down_too(self, profile_app, superuser):
         nobody = new_id()
         async with profile_app.client(new_id(), "staff") as staff:
