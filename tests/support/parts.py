@@ -68,7 +68,8 @@ class Parts:
             assert unwell == {}, unwell
             return True
 
-        await eventually(all_well, within=within, every=0.5)
+        # each look asks every part, PgBouncer by a login for each of its aliases
+        await eventually(all_well, within=within, every=1.0)
 
     async def unwell(self, names: Iterable[str] = ()) -> dict[str, str]:
         chosen = set(names)
