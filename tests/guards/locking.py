@@ -19,6 +19,13 @@ LOCKING = (
         f"{_LOCKS}/test_lock.py::TestWaiting::test_ends_when_the_lock_has_lost_its_end",
     ),
     Guard(
+        "who lost a lock does not take it again by extending it",
+        "locks/script.py",
+        "    if question == 'extend' then\n        return {0, 0}\n    end\n",
+        "",
+        f"{_LOCKS}/test_lock.py::TestALock::test_that_was_lost_is_not_taken_again_by_extending_it",
+    ),
+    Guard(
         "a lock's life is counted from before the question",
         "locks/lock.py",
         "self._hold.granted(sent_at=sent_at, ",

@@ -14,6 +14,28 @@ POOLING = (
         "tests/unit/postgres/test_trip.py::TestTripMessage::test_asks_for_one_answer_only",
     ),
     Guard(
+        "a trip's role ends with it",
+        "postgres/trip.py",
+        "set_config('role', $1, true)",
+        "set_config('role', $1, false)",
+        f"{_PG}/test_one_trip.py::TestOneTrip::test_leaves_no_role_and_no_user_on_its_connection",
+    ),
+    Guard(
+        "a trip's user ends with it",
+        "postgres/trip.py",
+        "set_config('app.user_id', $2, true)",
+        "set_config('app.user_id', $2, false)",
+        f"{_PG}/test_one_trip.py::TestOneTrip::test_leaves_no_role_and_no_user_on_its_connection",
+    ),
+    Guard(
+        "who somebody goes on as in a transaction ends with it",
+        "postgres/becoming.py",
+        "set_config('role', :role, true), set_config('app.user_id', :user_id, true)",
+        "set_config('role', :role, false), set_config('app.user_id', :user_id, false)",
+        f"{_PG}/test_transaction.py::TestTransaction"
+        "::test_that_went_on_as_another_leaves_nothing_of_that_either",
+    ),
+    Guard(
         "a trip that is cancelled ends its connection: the answer is still on its way",
         "postgres/connection.py",
         "self.terminate()\n            raise\n        finally:\n            late",

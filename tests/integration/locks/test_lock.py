@@ -59,6 +59,13 @@ class TestALock:
             await throughout(lambda: held.held, seconds=1.5)
             assert await redis.hget(KEY, "owner") == held._owner
 
+    async def test_that_was_lost_is_not_taken_again_by_extending_it(self, locks, redis):
+        async with a_lock(locks, ttl_seconds=0.6) as held:
+            await redis.delete(KEY)
+
+            await eventually(lambda: not held.held)
+            assert await redis.exists(KEY) == 0
+
     async def test_numbers_its_holders_upwards(self, locks):
         fences = []
         for _ in range(3):

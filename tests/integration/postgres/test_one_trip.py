@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime
 import asyncpg
 import pytest
 import sqlalchemy as sa
+from pydantic import SecretStr
 
 from common.errors import QuartetError
 from common.ids import new_id
@@ -65,6 +66,14 @@ class TestOneTrip:
         assert as_user == [("auth_user", str(user_id))]
         assert as_shared == [("auth_shared", "")]
         assert in_transaction == ("auth_shared", "")
+
+    async def test_leaves_no_role_and_no_user_on_its_connection(self, pools, installation):
+        url = SecretStr(installation.stack.postgres_url("auth_worker", installation.worker))
+        database = pools(url=url, pooler="none", pool_size=1)
+        await in_one_trip(database, WHO, as_user=new_id())
+
+        [idle] = database.pool._idle
+        assert tuple(await idle.driver.fetchrow(WHO)) == ("auth_worker", "")
 
     async def test_carries_out_what_comes_first_as_whom_that_says(self, database):
         user_id = new_id()

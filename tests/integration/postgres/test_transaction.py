@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from common.errors import Kind, QuartetError
 from common.ids import new_id
+from common.postgres.becoming import become
 from common.postgres.constraints import Constraint, Constraints
 from common.postgres.context import Context
 from common.postgres.engine import wake_after_commit
@@ -122,6 +123,16 @@ class TestTransaction:
             async with database.transaction(as_user=new_id()):
                 if ends == "badly":
                     raise LookupError
+
+        [idle] = database.pool._idle
+        assert await idle.driver.fetchval("SELECT current_user") == "auth_worker"
+        assert not await idle.driver.fetchval("SELECT current_setting('app.user_id', true)")
+
+    async def test_that_went_on_as_another_leaves_nothing_of_that_either(self, pools, installation):
+        url = SecretStr(installation.stack.postgres_url("auth_worker", installation.worker))
+        database = pools(url=url, pooler="none", pool_size=1)
+        async with database.transaction(as_user=Context.SYSTEM) as tx:
+            await become(tx, "auth", new_id())
 
         [idle] = database.pool._idle
         assert await idle.driver.fetchval("SELECT current_user") == "auth_worker"

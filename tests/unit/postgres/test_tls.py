@@ -75,8 +75,8 @@ class TestVersions:
     @pytest.mark.parametrize(
         ("minimum", "maximum", "says"),
         [
-            ("TLSv1.1", None, "'TLSv1.1' is not one of TLSv1.2, TLSv1.3"),
-            ("TLSv1.2", "SSLv3", "'SSLv3' is not one of"),
+            ("TLSv1.1", None, "a TLS version is not one of TLSv1.2, TLSv1.3"),
+            ("TLSv1.2", "SSLv3", "a TLS version is not one of"),
             ("TLSv1.3", "TLSv1.2", "TLSv1.2 is older than ssl_min_protocol_version=TLSv1.3"),
         ],
     )

@@ -169,7 +169,7 @@ class TestParameters:
             ("postgresql://u%00user%00postgres@db/d", "holds %00"),
             ("postgresql://u@db/d?application_name=x%00", "holds %00"),
             ("postgresql://u@db/d?sslmode=maybe", "is not one of disable, allow"),
-            ("postgresql://u@db/d?sslmode=", "sslmode='' is not one of disable, allow"),
+            ("postgresql://u@db/d?sslmode=", "sslmode is not one of disable, allow"),
             ("postgresql://u@db/d?sslmode=verify-full&ssl=false", "both ssl and sslmode: remove ssl"),
             ("postgresql://u:100%@db/d", "'%' that encodes nothing: write %25"),
             ("postgresql://u:%ff@db/d", "no UTF-8"),

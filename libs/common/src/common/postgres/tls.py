@@ -74,7 +74,7 @@ def _limit_versions(context: ssl.SSLContext, minimum: str, maximum: str | None) 
 
 def _version(name: str) -> ssl.TLSVersion:
     if name.lower() not in _VERSIONS:
-        raise DatabaseUrlError(f"TLS version {name!r} is not one of TLSv1.2, TLSv1.3")
+        raise DatabaseUrlError("a TLS version is not one of TLSv1.2, TLSv1.3")
     return _VERSIONS[name.lower()]
 
 

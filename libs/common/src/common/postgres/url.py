@@ -232,13 +232,13 @@ def _mode(query: Mapping[str, str], files: TlsFiles, around: Surroundings) -> Ss
     for mode in SSL_MODES:
         if mode == meant:
             return mode
-    raise DatabaseUrlError(f"sslmode={named!r} is not one of {', '.join(SSL_MODES)}")
+    raise DatabaseUrlError(f"sslmode is not one of {', '.join(SSL_MODES)}")
 
 
 def _direct_tls(query: Mapping[str, str], mode: SslMode, around: Surroundings) -> bool:
     wanted = around.tls(query, "sslnegotiation") or "postgres"
     if wanted not in ("postgres", "direct"):
-        raise DatabaseUrlError(f"sslnegotiation={wanted} is neither postgres nor direct")
+        raise DatabaseUrlError("sslnegotiation is neither postgres nor direct")
     if wanted == "direct" and mode in ("disable", "allow", "prefer"):
         raise DatabaseUrlError("sslnegotiation=direct needs sslmode=require or stronger")
     return wanted == "direct"
