@@ -41,7 +41,7 @@ def patched(current: ModelT, patch: dict[str, Json]) -> ModelT:
     try:
         return type(current).model_validate_json(json.dumps(document))
     except ValidationError as error:
-        raise invalid_request({**one, "loc": ("body", *one["loc"])} for one in error.errors()) from None
+        raise invalid_request([{**one, "loc": ("body", *one["loc"])} for one in error.errors()]) from None
 
 
 def merge_patch_of(told: type[BaseModel] | Mapping[str, Any]) -> Any:

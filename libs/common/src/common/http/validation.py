@@ -1,9 +1,12 @@
 """What pydantic found, as faults with stable codes: its own names change with its versions."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from common.errors import Fault, Kind, QuartetError
+
+MOST_FAULTS = 100
+"""A body of a megabyte can have a hundred thousand, and an answer eight times as long."""
 
 _CODES = {
     "missing": "field.missing",
@@ -48,10 +51,10 @@ def pointer_of(location: Iterable[str | int]) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
-def invalid_request(errors: Iterable[Mapping[str, Any]]) -> QuartetError:
-    """Every fault at once, unless the body could not be read at all."""
+def invalid_request(errors: Sequence[Mapping[str, Any]]) -> QuartetError:
+    """Every fault at once, unless there are too many or the body could not be read at all."""
     faults: list[Fault] = []
-    for error in errors:
+    for error in errors[:MOST_FAULTS]:
         kind, location = str(error["type"]), tuple(error["loc"])
         if kind == "json_invalid":
             return malformed("json.malformed", f"The body is no JSON: {error['ctx']['error']}.")
@@ -59,16 +62,19 @@ def invalid_request(errors: Iterable[Mapping[str, Any]]) -> QuartetError:
             faults.append(Fault("", "body.missing", "The request needs a body."))
         else:
             faults.append(Fault(pointer_of(location), code_of(kind), str(error["msg"])))
-    return invalid(*faults)
+    return _invalid(faults, number=len(errors))
 
 
 def invalid(*faults: Fault) -> QuartetError:
-    return QuartetError(
-        "request.invalid",
-        "The request has one fault." if len(faults) == 1 else f"The request has {len(faults)} faults.",
-        kind=Kind.INVALID,
-        faults=faults,
-    )
+    return _invalid(faults, number=len(faults))
+
+
+def _invalid(faults: Sequence[Fault], *, number: int) -> QuartetError:
+    told = tuple(faults[:MOST_FAULTS])
+    detail = "The request has one fault." if number == 1 else f"The request has {number:,} faults."
+    if number > len(told):
+        detail += f" The first {len(told)} are told."
+    return QuartetError("request.invalid", detail, kind=Kind.INVALID, faults=told)
 
 
 def malformed(code: str, detail: str) -> QuartetError:
