@@ -30,19 +30,17 @@ async def small_pooler(postgres) -> AsyncIterator[OwnPooler]:
 
 
 async def asked(kind: str, pooler: OwnPooler) -> Counter[str]:
-    async def by_process(seed: int) -> Counter[str]:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, str(PROGRAM), kind, pooler.url("lenient", "sslmode=disable"), str(seed)),
-            cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-            stdout=PIPE,
-            stderr=DEVNULL,
-        )
-        said, _ = await process.communicate()
-        # the log's lines come first
-        return Counter(json.loads(said.splitlines()[-1]))
-
-    return sum(await asyncio.gather(*(by_process(seed) for seed in range(PROCESSES))), Counter())
+    url = pooler.url("lenient", "sslmode=disable")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(PROGRAM), kind, url, str(PROCESSES)),
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        stdout=PIPE,
+        stderr=DEVNULL,
+    )
+    said, _ = await process.communicate()
+    # the log's lines come first
+    return Counter(json.loads(said.splitlines()[-1]))
 
 
 class TestProcesses:
