@@ -129,6 +129,8 @@ class TestOneTrip:
             await in_one_trip(database, WRITE, row_id, "twice", user_id, as_user=user_id)
 
         assert caught.value.code == "database.constraint"
+        # the driver's own error quotes the row
+        assert caught.value.__cause__ is None
         assert await count(superuser) == 1
 
     async def test_gives_everybody_their_own_answer(self, pools):

@@ -11,7 +11,7 @@ from common.ids import new_id
 from common.postgres.becoming import become
 from common.postgres.constraints import Constraint, Constraints
 from common.postgres.context import Context
-from common.postgres.engine import wake_after_commit
+from common.postgres.engine import changed, wake_after_commit
 from tests.integration.postgres.rows import count, owners_seen, write
 from tests.support.waiting import eventually
 
@@ -206,6 +206,22 @@ class TestWakeAfterCommit:
             pass
 
         assert woken == []
+
+    async def test_forgets_what_was_changed_when_it_is_rolled_back(self, databases):
+        told: list[frozenset[str]] = []
+
+        async def on_change(names: frozenset[str]) -> None:
+            told.append(names)
+
+        database = databases("auth", "worker", on_change=on_change)
+        with suppress(LookupError):
+            async with database.transaction(as_user=Context.SYSTEM) as tx:
+                changed(tx, "a row")
+                raise LookupError
+        async with database.transaction(as_user=Context.SYSTEM):
+            pass
+
+        assert told == []
 
     async def test_does_not_undo_a_commit_when_it_fails(self, databases, superuser):
         def breaks(_names: frozenset[str]) -> None:
