@@ -125,12 +125,12 @@ class TestTheTable:
 
 class TestAnInvalidBody:
     async def test_with_very_many_faults_is_told_the_first_hundred(self, client: httpx.AsyncClient):
-        body = {"name": "a name", "size": 1, "parts": [], **{f"unknown{n}": n for n in range(5_000)}}
+        body = {"name": "a name", "size": 1, "parts": [], **{f"u{n}": n for n in range(150)}}
 
         answer = await client.post("/things", json=body)
 
         problem = problem_of(answer, 422, "request.invalid")
-        assert problem["detail"] == "The request has 5,000 faults. The first 100 are told."
+        assert problem["detail"] == "The request has 150 faults. The first 100 are told."
         assert len(problem["errors"]) == 100
 
     async def test_has_every_fault_at_once(self, client: httpx.AsyncClient):
