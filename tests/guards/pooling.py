@@ -7,6 +7,14 @@ _POOL = "tests/unit/postgres/test_pool.py"
 
 POOLING = (
     Guard(
+        "the encoding is spelled as servers do: a pooler would set it before each transaction",
+        "postgres/url.py",
+        '"client_encoding": "UTF8", ',
+        "",
+        "tests/integration/connecting/test_pooler.py::TestStartOfAConnection"
+        "::test_names_nothing_that_a_pooler_would_refuse",
+    ),
+    Guard(
         "a transaction in one trip ends with a single Sync",
         "postgres/trip.py",
         "user_id), naming), _EXECUTE)",

@@ -101,4 +101,7 @@ class TestStartOfAConnection:
         server.close()
 
         words = (await heard)[4:].rstrip(b"\0").split(b"\0")
-        assert sorted(words[::2]) == [b"application_name", b"client_encoding", b"database", b"user"]
+        said = dict(zip(words[::2], words[1::2], strict=True))
+        assert sorted(said) == [b"application_name", b"client_encoding", b"database", b"user"]
+        # of two the last counts; spelled otherwise a pooler would set it before each transaction
+        assert said[b"client_encoding"] == b"UTF8"

@@ -99,16 +99,20 @@ class TestUrl:
     def test_that_trusts_every_authority_looks_at_the_name_when_nothing_is_said(self):
         assert parse_url("postgresql://u@db/d?sslrootcert=system").mode == "verify-full"
 
-    def test_sends_only_the_application_s_name_at_the_start(self):
+    def test_sends_only_the_application_s_name_and_the_encoding_at_the_start(self):
         settings = parse_url("postgresql://u@db/d?application_name=x&connect_timeout=3").for_asyncpg()
 
-        assert settings["server_settings"] == {"application_name": "x"}
+        assert settings["server_settings"] == {"client_encoding": "UTF8", "application_name": "x"}
 
     def test_becomes_arguments_of_create_async_engine(self):
         url, arguments = fix_async_database_url("postgres://ada:secret@db/quartet?sslmode=disable")
 
         assert url.render_as_string(hide_password=False) == "postgresql+asyncpg://ada:secret@db:5432/quartet"
-        assert arguments == {"ssl": False, "direct_tls": False, "server_settings": {}}
+        assert arguments == {
+            "ssl": False,
+            "direct_tls": False,
+            "server_settings": {"client_encoding": "UTF8"},
+        }
 
     @pytest.mark.parametrize("mode", ["allow", "prefer"])
     def test_brings_its_own_way_to_connect_where_tls_is_not_certain(self, mode):

@@ -41,8 +41,12 @@ class ConnectArguments:
     application_name: str | None = None
 
     def for_asyncpg(self) -> dict[str, Any]:
-        """Only application_name is sent with the start of a connection: a pooler refuses anything else."""
-        name = self.application_name
+        """Only application_name is sent with the start of a connection: a pooler refuses anything else.
+
+        And the encoding once more, spelled as servers do: for the driver's own `'utf-8'` PgBouncer would
+        send a SET before every transaction.
+        """
+        named = {"application_name": self.application_name} if self.application_name else {}
         return {
             "host": self.host,
             "port": self.port,
@@ -51,7 +55,7 @@ class ConnectArguments:
             "database": self.database,
             "ssl": self.ssl or False,
             "direct_tls": self.direct_tls,
-            "server_settings": {"application_name": name} if name else {},
+            "server_settings": {"client_encoding": "UTF8", **named},
         }
 
     async def connect(self, **options: Any) -> asyncpg.Connection:
