@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-import socket
 import ssl
 from uuid import uuid4
 
@@ -13,12 +12,6 @@ from quartet_cli.mails import link_token
 from quartet_cli.stack import Stack
 
 PASSWORD = "correct horse battery"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def gateway(stack: Stack) -> httpx.AsyncClient:

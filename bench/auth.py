@@ -29,12 +29,12 @@ from bench._auth_load import Connection
 from bench._core import Spending, held, servers_of
 from bench._report import report
 from bench._servers import durable, servers, superuser, worker_database
-from bench._stack import free_port
 from common.clock import utc_now
 from common.ids import new_id
 from common.postgres.context import Context
 from tests.support.accounts import add_user
 from tests.support.installation import Installation
+from tests.support.ports import free_port
 from tests.support.processes import Started, started
 
 PASSWORD = "correct horse battery"

@@ -18,7 +18,7 @@ from bench._profile_api import ProfileApi, profile_api
 from bench._profile_indexes import ROWS, indexes_on_and_off
 from bench._report import median, report
 from bench._servers import durable
-from bench._stack import free_port
+from tests.support.ports import free_port
 
 ROUNDS = 5
 SECONDS = 3.0

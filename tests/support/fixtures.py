@@ -2,7 +2,7 @@
 
 from tests.support.caches import redis, redis_clients
 from tests.support.databases import cleaned_by, database, databases, superuser
-from tests.support.installation import free_port, installation
+from tests.support.installation import installation, one_free_port
 from tests.support.streams import group, kafka_settings, open_streams, streams
 from tests.support.tracing import exported
 
@@ -11,10 +11,10 @@ __all__ = [
     "database",
     "databases",
     "exported",
-    "free_port",
     "group",
     "installation",
     "kafka_settings",
+    "one_free_port",
     "open_streams",
     "redis",
     "redis_clients",

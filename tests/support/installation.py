@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from common.contracts.topics import resource_prefix
 from common.settings import DatabaseSettings, KafkaSettings, RedisSettings
 from quartet_cli.stack import Stack
+from tests.support.ports import free_port
 
 HOW_TO_START = (
     "These tests need servers: run `./quartet test integration`, or start them by "
@@ -90,9 +90,6 @@ def installation() -> Iterator[Installation]:
         yield Installation(stack, worker)
 
 
-@pytest.fixture
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+@pytest.fixture(name="free_port")
+def one_free_port() -> int:
+    return free_port()

@@ -13,10 +13,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from quartet_cli.stack import Stack
-from quartet_cli.stack.ports import free_base
 from quartet_cli.stack.table import ENTRIES
 from tests.support.installation import Process
 from tests.support.parts import probe
+from tests.support.ports import held_base
 from tests.support.waiting import eventually
 
 START_SECONDS = 180.0
@@ -24,7 +24,6 @@ INHERITED = ("PATH", "PYTHONPATH")
 """The second one so that a copy of the sources can be tried that lacks a guard."""
 FOLDERS = {entry.name: entry.folder for entry in ENTRIES}
 PACKAGES = {entry.name: entry.package for entry in ENTRIES}
-_GIVEN: set[int] = set()
 
 
 @dataclass(frozen=True)
@@ -53,21 +52,20 @@ async def _answers(instance: Instance) -> bool:
     return await probe(instance.probe_url, "readyz") == 200
 
 
-def _fresh_base() -> int:
-    """Free, and given to nobody else here: what starts beside this one has not taken its ports yet."""
-    base = free_base()
-    while base in _GIVEN:
-        base = free_base()
-    _GIVEN.add(base)
-    return base
-
-
 @asynccontextmanager
 async def beside(
     stack: Stack, service: str, process: Process, **environment: str
 ) -> AsyncGenerator[Instance]:
     """Ready when this begins; gone, with whatever signal it takes, when it ends."""
-    base = _fresh_base()
+    with held_base() as base:
+        async with _at(base, stack, service, process, environment) as instance:
+            yield instance
+
+
+@asynccontextmanager
+async def _at(
+    base: int, stack: Stack, service: str, process: Process, environment: dict[str, str]
+) -> AsyncGenerator[Instance]:
     ports = {"HTTP_PORT": base, "INTERNAL_PORT": base + 1, "PROBE_PORT": base + 2}
     told = stack.process_environment(service, process)
     told |= {name: str(port) for name, port in ports.items()} | environment

@@ -17,7 +17,7 @@ from quartet_cli.stack.files import Owner, make_folder
 from quartet_cli.stack.jars import JarSet
 from quartet_cli.stack.kafka_jars import ensure_jars
 from quartet_cli.stack.versions import program
-from tests.support.own_servers import free_port
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 S3PROXY = JarSet("s3proxy", Path(__file__).parent / "s3proxy")

@@ -4,7 +4,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import ssl
 import tempfile
 from asyncio.subprocess import DEVNULL, STDOUT, Process
@@ -19,6 +18,7 @@ from quartet_cli.stack.commands import run
 from quartet_cli.stack.files import Owner, make_folder, write_private
 from quartet_cli.stack.server_user import ensure_server_user
 from quartet_cli.stack.versions import postgres_program, program
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 HOST = "127.0.0.1"
@@ -33,13 +33,6 @@ hostssl all certified 127.0.0.1/32 cert
 """
 LOGINS = ("strict", "lenient", "plain", "certified")
 PASSWORD = "hunter2-hunter2"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from typing import Any
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from quartet_cli.mails import Received, read_mail
-from tests.support.own_servers import HOST, free_port
+from tests.support.own_servers import HOST
+from tests.support.ports import free_port
 
 TAKEN = "250 2.0.0 taken"
 

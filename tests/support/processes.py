@@ -13,9 +13,9 @@ from typing import Any
 
 import httpx
 
-from quartet_cli.stack.ports import free_base
 from quartet_cli.stack.table import ENTRIES
 from tests.support.installation import Installation, Process
+from tests.support.ports import held_base
 from tests.support.repository import ROOT
 from tests.support.waiting import eventually
 
@@ -65,7 +65,20 @@ async def started(
     installation: Installation, service: str, process: Process, *, module: str = "", **environment: str
 ) -> AsyncGenerator[Started]:
     """Ready when this begins; gone, with whatever signal it takes, when it ends."""
-    base = free_base()
+    with held_base() as base:
+        async with _at(base, installation, service, process, module, environment) as one:
+            yield one
+
+
+@asynccontextmanager
+async def _at(
+    base: int,
+    installation: Installation,
+    service: str,
+    process: Process,
+    module: str,
+    environment: dict[str, str],
+) -> AsyncGenerator[Started]:
     ports = {"HTTP_PORT": base, "INTERNAL_PORT": base + 1, "PROBE_PORT": base + 2}
     told = installation.environment(service, process) | {name: str(port) for name, port in ports.items()}
     inherited = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}

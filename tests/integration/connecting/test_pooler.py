@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from common.postgres.pooler import ask_version, find_pooler, settle_pooler
 from common.postgres.url import fix_async_database_url, parse_url
 from common.settings import DatabaseSettings
-from tests.support.own_servers import HOST, free_port
+from tests.support.own_servers import HOST
+from tests.support.ports import free_port
 
 
 def settings(url: str, **chosen: object) -> DatabaseSettings:

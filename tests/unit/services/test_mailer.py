@@ -10,7 +10,8 @@ from auth_service.domain.mail import MailServer, Sender
 from auth_service.usecases.write_mail import Letter, compose
 from common.errors import Kind, QuartetError
 from tests.support.authority import Authority
-from tests.support.own_servers import HOST, free_port
+from tests.support.own_servers import HOST
+from tests.support.ports import free_port
 from tests.support.postbox import Postbox
 
 SENDER = Sender("Quartet", "no-reply@quartet.example")

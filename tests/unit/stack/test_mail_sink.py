@@ -14,7 +14,8 @@ from quartet_cli.mail_sink import MOST_BYTES, MOST_CONNECTIONS, Box, start_sink
 from quartet_cli.mails import received
 from quartet_cli.main import app
 from quartet_cli.stack import Stack
-from tests.support.own_servers import HOST, free_port
+from tests.support.own_servers import HOST
+from tests.support.ports import free_port
 
 ADA, GRACE = "ada@example.org", "grace@example.org"
 LINK = "https://app.example.org/verify-email?token=ql1_abc"
