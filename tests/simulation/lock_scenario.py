@@ -70,7 +70,7 @@ class LockScenario:
                     self.outcomes[lock.outcome] = self.outcomes.get(lock.outcome, 0) + 1
                     if lock.fence is not None:
                         fences.append(lock.fence)
-                        believers[process.name] = _Believer(lock, model.emptied)
+                        believers[process.name] = _Believer(lock, model.emptied_before[lock.fence])
                         await work(process, model, believers)
                 believers.pop(process.name, None)
             await locks.close()
@@ -94,7 +94,10 @@ async def work(process: Process, model: RedisModel, believers: dict[str, _Believ
 
 
 def check_that_one_believes(model: RedisModel, believers: dict[str, _Believer]) -> None:
-    """A Redis that forgot everything made those who held a lock before it believe wrongly."""
+    """A Redis that forgot everything makes those believe wrongly whom it had granted a lock before.
+
+    Also one who hears of it only afterwards.
+    """
     holding = [
         name
         for name, believer in believers.items()

@@ -35,6 +35,8 @@ class RedisModel:
         self._released: dict[str, float] = {}
         self._listening: dict[str, deque[Any]] = {}
         self.emptied = 0
+        self.emptied_before: dict[int, int] = {}
+        """By fence: how often it had been emptied when it gave that one."""
         self.paused_until = 0.0
         self.killed_until = 0.0
 
@@ -76,6 +78,7 @@ class RedisModel:
             if question == "extend":
                 return [0, 0]
             self._fence = self._fence + 1 if self._fence else 1 + int(self.world.now * 1_000_000)
+            self.emptied_before[self._fence] = self.emptied
             holder = self._locks[lock] = _Lock(owner, self._fence, 0.0)
             self._released.pop(released, None)
         holder.until = self.world.now + milliseconds / 1000
