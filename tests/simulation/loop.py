@@ -67,6 +67,8 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._died = died
         self.ready: deque[Handle] = deque()
         self._timers: list[tuple[float, int, Handle]] = []
+        # asyncio.all_tasks looks through the tasks of every schedule that is not collected yet
+        self._tasks: list[SimulatedTask] = []
         self._dead = False
 
     def time(self) -> float:
@@ -108,12 +110,14 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         before = asyncio._get_running_loop()
         asyncio._set_running_loop(self)
         try:
-            for task in asyncio.all_tasks(self):
-                task.kill()
+            for task in self._tasks:
+                if not task.done():
+                    task.kill()
         finally:
             asyncio._set_running_loop(before)
         self.ready.clear()
         self._timers.clear()
+        self._tasks.clear()
 
     def call_soon(self, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> Any:
         handle = Handle(callback, args, context)
@@ -141,6 +145,8 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         task = SimulatedTask(coro, loop=self, name=name, context=context)
         if self._dead:
             task.kill()
+        else:
+            self._tasks.append(task)
         return task
 
     def create_future(self) -> Any:

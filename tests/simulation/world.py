@@ -194,21 +194,24 @@ class World:
 
     def _wait(self) -> None:
         """Nobody can go on: time passes until somebody can."""
+        now = self.now
         soonest = self._planned[0][0] if self._planned else inf
         sleepers: list[tuple[float, Process]] = []
         for process in self.processes:
             if process.alive:
-                moment = self.now if process.loop.ready else process.loop.next_timer()
+                moment = now if process.loop.ready else process.loop.next_timer()
                 if moment is not None:
-                    moment = max(moment, process.paused_until)
-                    soonest = min(soonest, moment)
+                    if moment < process.paused_until:  # noqa: PLR1730 - called for every wait
+                        moment = process.paused_until
+                    if moment < soonest:  # noqa: PLR1730 - the same
+                        soonest = moment
                     sleepers.append((moment, process))
         assert soonest < inf, "everybody waits for ever"
-        self.now = max(self.now, soonest)
-        while self._planned and self._planned[0][0] <= self.now:
+        self.now = now = max(now, soonest)
+        while self._planned and self._planned[0][0] <= now:
             self._planned.pop(0)[1]()
         for moment, process in sleepers:
-            if moment <= self.now:
+            if moment <= now:
                 process.loop.wake()
 
     def plan(self, seconds: float, act: Callable[[], None]) -> None:
