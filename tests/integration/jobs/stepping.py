@@ -3,10 +3,12 @@
     python -m tests.integration.jobs.stepping
 
 A line `hit <blow> <step> <kind>` forks a worker of that kind, `wait` tells what became of each, `go on` wakes
-those that were stopped and tells how they ended. Forked: starting Python for every step would take minutes.
+those that were stopped and tells how they ended, `end` ends whoever is left. Forked: starting Python for
+every step would take minutes.
 """
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -196,8 +198,17 @@ def _tell(states: dict[str, str]) -> None:
     sys.stdout.flush()
 
 
+def _end(workers: dict[str, int]) -> None:
+    for pid in workers.values():
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
 def main() -> None:
     settings = Settings().database
+    # what is done for the first time, and what is looked through for garbage, is so here and in no copy
+    asyncio.run(work(settings, "leave", 1, "nobody"))
+    gc.freeze()
     workers: dict[str, int] = {}
     for line in sys.stdin:
         match line.split():
@@ -213,8 +224,11 @@ def main() -> None:
                 states = {kind: _state(os.waitpid(pid, 0)[1]) for kind, pid in workers.items()}
                 _tell(states)
                 workers = {}
-    for pid in workers.values():
-        os.kill(pid, signal.SIGKILL)
+            case ["end"]:
+                _end(workers)
+                workers = {}
+                _tell({})
+    _end(workers)
 
 
 if __name__ == "__main__":

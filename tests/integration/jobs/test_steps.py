@@ -69,8 +69,9 @@ class Workers:
         return list(states.values())
 
 
-@pytest.fixture
-async def workers(installation) -> AsyncIterator[Workers]:
+@pytest.fixture(scope="module")
+async def stepping(installation, cleaned_by) -> AsyncIterator[asyncio.subprocess.Process]:
+    """One for all, because importing takes it longer than a test."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.integration.jobs.stepping"),
         cwd=ROOT,
@@ -78,9 +79,16 @@ async def workers(installation) -> AsyncIterator[Workers]:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
-    yield Workers(process)
+    yield process
     process.stdin.close()
     await process.wait()
+
+
+@pytest.fixture
+async def workers(stepping) -> AsyncIterator[Workers]:
+    workers = Workers(stepping)
+    yield workers
+    await workers.ask("end")
 
 
 @pytest.fixture
