@@ -1,5 +1,10 @@
 """`python -m auth_service.admin list|grant|revoke`, with the worker's environment: who administers."""
 
+if __name__ == "__main__":
+    from common.starting import hold_back
+
+    hold_back()  # before all other imports
+
 import argparse
 import sys
 from collections.abc import Sequence

@@ -9,6 +9,7 @@ from common.errors import QuartetError
 from common.postgres.context import Context
 from common.postgres.engine import Database, Transaction
 from common.settings_errors import load
+from common.starting import go_on
 
 Work = Callable[[Transaction, AuthWorkerSettings], Awaitable[list[str]]]
 
@@ -29,6 +30,7 @@ async def run(name: str, work: Work, settings: AuthWorkerSettings) -> list[str]:
 
 def carry_out(name: str, work: Work) -> None:
     """1 when it cannot be done; argparse has ended with 2 before when it was asked for in a wrong way."""
+    go_on()
     try:
         lines = asyncio.run(run(name, work, load(AuthWorkerSettings)))
     except RefusedError as error:

@@ -1,5 +1,10 @@
 """`python -m auth_service.service_clients add|list|disable`, with the worker's environment."""
 
+if __name__ == "__main__":
+    from common.starting import hold_back
+
+    hold_back()  # before all other imports
+
 import argparse
 import os
 import re

@@ -1,3 +1,8 @@
+if __name__ == "__main__":
+    from common.starting import hold_back
+
+    hold_back()  # before all other imports
+
 from collections.abc import Sequence
 from functools import partial
 

@@ -1,3 +1,8 @@
+if __name__ == "__main__":
+    from common.starting import hold_back
+
+    hold_back()  # before all other imports
+
 from calendar_sync_service.api import categories
 from calendar_sync_service.storage.constraints import CONSTRAINTS
 from calendar_sync_service.storage.export import EXPORT

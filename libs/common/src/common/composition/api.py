@@ -34,6 +34,7 @@ from common.postgres.engine import Database
 from common.revocation import HINT, RevokedSids
 from common.settings import ApiSettings, LegacySettings
 from common.settings_listing import settings_of
+from common.starting import go_on
 
 SettingsT = TypeVar("SettingsT", bound=ApiSettings)
 VERSION = "0.1.0"
@@ -64,6 +65,7 @@ class Api(Generic[SettingsT]):
 
 
 def run_api(api: Api[SettingsT], settings_class: type[SettingsT]) -> None:
+    go_on()
     settings = settings_of(settings_class, service=api.service, program=f"{api.service}_service.app")
     raise SystemExit(run(_serve(api, settings)))
 

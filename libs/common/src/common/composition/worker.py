@@ -37,6 +37,7 @@ from common.postgres.constraints import NO_CONSTRAINTS, Constraints
 from common.postgres.engine import Database
 from common.settings import WorkerSettings
 from common.settings_listing import settings_of
+from common.starting import go_on
 
 SettingsT = TypeVar("SettingsT", bound=WorkerSettings)
 _WAKES = ("outbox", "jobs")
@@ -58,6 +59,7 @@ class Worker(Generic[SettingsT]):
 
 
 def run_worker(worker: Worker[SettingsT], settings_class: type[SettingsT]) -> None:
+    go_on()
     settings = settings_of(settings_class, service=worker.service, program=f"{worker.service}_service.worker")
     raise SystemExit(run(_work(worker, settings)))
 

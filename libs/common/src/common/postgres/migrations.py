@@ -24,6 +24,7 @@ from common.postgres.url_errors import DatabaseUrlError
 from common.settings import DatabaseSettings, MigrationSettings
 from common.settings_errors import load
 from common.settings_listing import print_config
+from common.starting import go_on
 
 _LOCK_PAUSE_SECONDS = 0.5
 _VERSION_TABLE = "alembic_version"
@@ -35,6 +36,7 @@ class MigrationRefusedError(Exception):
 
 def main(schema: Schema, package_file: str, arguments: list[str] | None = None) -> None:
     """`python -m <service>.migrate`: to the newest revision, or what the arguments say."""
+    go_on()
     parser = argparse.ArgumentParser(prog=f"python -m {Path(package_file).parent.name}.migrate")
     parser.add_argument("--plan", action="store_true", help="print what would be done")
     parser.add_argument("--print-config", action="store_true", help="print the settings")
