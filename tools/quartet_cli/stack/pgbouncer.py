@@ -68,9 +68,13 @@ def pgbouncer_part(stack: Stack) -> Part:
 
     async def ready() -> bool:
         """Through each alias: after PostgreSQL was away, one can still refuse while another answers."""
-        urls = [stack.postgres_url(alias.logins[0], alias.name, port="pgbouncer") for alias in aliases()]
-        answers = await asyncio.gather(*(answers_sql(url, ca_file=stack.ca_file) for url in urls))
-        return all(answers)
+        first, *others = (
+            stack.postgres_url(alias.logins[0], alias.name, port="pgbouncer") for alias in aliases()
+        )
+        # a login costs both sides, and while PostgreSQL is away one refusal is answer enough
+        if not await answers_sql(first, ca_file=stack.ca_file):
+            return False
+        return all(await asyncio.gather(*(answers_sql(url, ca_file=stack.ca_file) for url in others)))
 
     return Part(
         name="pgbouncer",
