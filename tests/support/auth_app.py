@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,18 +20,16 @@ from auth_service.usecases.rotate_signing_keys import rotate_signing_keys
 from common.clock import utc_now
 from common.composition.api import access_tokens
 from common.health.checks import Checks
-from common.http.limited import limits_of
 from common.http.shared_limits import RateLimits, monotonic_us
 from common.ids import new_id
 from common.postgres.context import Context
 from common.postgres.engine import Database
 from common.revocation import RevokedSids
 from common.settings_errors import load
-from tests.support.installation import Installation
-from tests.support.kept_apps import kept_app
+from tests.support.installation import Installation, load_stack
+from tests.support.kept_apps import kept_app, unlimited
 
 BASE = "http://auth.test/api/v1/auth"
-UNLIMITED = "1000000/1"
 CHEAPEST = {"HASHING_MEMORY_KIB": "7168", "HASHING_PASSES": "1"}
 """What the settings let pass: most tests are not about hashes, and make hundreds."""
 
@@ -62,12 +61,7 @@ async def auth_app(
     installation: Installation, databases: Any, superuser: Any, redis_clients: Any
 ) -> AsyncIterator[AuthApp]:
     """With a signing key; limits of rate are out of the way unless a test sets one."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in installation.environment("auth", "api").items():
-            patch.setenv(name, value)
-        for name, value in CHEAPEST.items():
-            patch.setenv(name, value)
-        settings = load(AuthApiSettings)
+    settings = _settings(installation.worker)
     worker = databases("auth", "worker")
     cipher = settings.keys.cipher(settings.environment)
     async with worker.transaction(as_user=Context.SYSTEM) as tx:
@@ -75,6 +69,16 @@ async def auth_app(
     await superuser.execute("delete from auth.audit_log")
     async with serving(settings, databases("auth", "api"), redis_clients("auth")) as served:
         yield served
+
+
+@cache
+def _settings(worker: str) -> AuthApiSettings:
+    """Read once: reading them takes longer than most tests do."""
+    environment = Installation(load_stack(), worker).environment("auth", "api") | CHEAPEST
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        return load(AuthApiSettings)
 
 
 @asynccontextmanager
@@ -89,8 +93,7 @@ async def _served(
     app: FastAPI, settings: AuthApiSettings, database: Database, redis: Any
 ) -> AsyncGenerator[AuthApp]:
     revoked = RevokedSids(database, poll_seconds=0.05)
-    moved = dict.fromkeys(limits_of(app), UNLIMITED)
-    limits = RateLimits(redis, prefix=settings.redis.prefix, moved=moved, now_us=monotonic_us)
+    limits = RateLimits(redis, prefix=settings.redis.prefix, moved=unlimited(app), now_us=monotonic_us)
     stop = asyncio.Event()
     assert API.resources is not None
     async with API.resources(SimpleNamespace(database=database, ready=Checks(())), settings) as resources:  # type: ignore[arg-type]  # all of it that is asked for

@@ -6,11 +6,14 @@ from functools import cache
 
 import pytest
 from redis.asyncio import Redis
+from redis.driver_info import DriverInfo
 
 from common.redis_client import TrustsOneFile
 from tests.support.installation import Installation
 
 RedisClients = Callable[..., Redis]
+# else every connection looks its version up among all installed packages
+_DRIVER = DriverInfo()
 
 
 @cache
@@ -23,6 +26,7 @@ def redis_client(installation: Installation, user: str) -> Redis:
     url = installation.stack.redis_url(user, number)
     client = Redis.from_url(url, decode_responses=True)
     client.connection_pool.connection_class = TrustsOneFile
+    client.connection_pool.connection_kwargs["driver_info"] = _DRIVER
     client.connection_pool.connection_kwargs["trusted"] = _trusting(str(installation.stack.ca_file))
     return client
 

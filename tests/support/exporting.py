@@ -4,8 +4,8 @@ import asyncio
 import io
 import json
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,6 @@ from auth_service.usecases.remove_exports import ExportRemoval
 from auth_service.worker import export_token
 from common.blobs import Blobs, StorageSettings, open_blobs
 from common.clock import utc_now
-from common.composition.api import internal_app
 from common.contracts.topics import SERVICES
 from common.http.tokens import ServiceTokens
 from common.ids import new_id
@@ -37,6 +36,7 @@ from common.jobs.kinds import Backoff, Job, JobKind
 from common.postgres.context import Context
 from common.postgres.engine import Database
 from tests.support.auth_app import AuthApp
+from tests.support.kept_apps import kept_internal_app
 from tests.support.service_app import api_of
 from tests.support.waiting import Fact, eventually
 
@@ -162,22 +162,25 @@ def blobs(tmp_path: Path) -> Blobs:
 
 
 @pytest.fixture
-def exporting(auth_app: AuthApp, databases: Any, superuser: asyncpg.Connection, blobs: Blobs) -> Exporting:
+def exporting(
+    auth_app: AuthApp, databases: Any, superuser: asyncpg.Connection, blobs: Blobs
+) -> Iterator[Exporting]:
     """With every service behind its door; the api reads the same files."""
     settings = auth_app.settings
     cipher = settings.keys.cipher(settings.environment)
     files = ExportFiles(blobs, cipher)
-    doors = {service: Door(_internal(service, auth_app, databases)) for service in SERVICES}
-    exporting = Exporting(
-        database=databases("auth", "worker"),
-        files=files,
-        doors=doors,
-        parts=parts_behind(doors, auth_app),
-        superuser=superuser,
-        auth_app=auth_app,
-    )
-    exporting.api_reads(files)
-    return exporting
+    with ExitStack() as kept:
+        doors = {service: Door(_internal(service, auth_app, databases, kept)) for service in SERVICES}
+        exporting = Exporting(
+            database=databases("auth", "worker"),
+            files=files,
+            doors=doors,
+            parts=parts_behind(doors, auth_app),
+            superuser=superuser,
+            auth_app=auth_app,
+        )
+        exporting.api_reads(files)
+        yield exporting
 
 
 @pytest.fixture
@@ -207,8 +210,8 @@ def parts_behind(
     return ServiceParts(ports, clients=client, token_for=token_for, **limits)
 
 
-def _internal(service: str, auth_app: AuthApp, databases: Any) -> ASGIApp:
-    app = internal_app(api_of(service))
+def _internal(service: str, auth_app: AuthApp, databases: Any, kept: ExitStack) -> ASGIApp:
+    app = kept.enter_context(kept_internal_app(api_of(service)))
     app.state.database = databases(service, "api")
     app.state.clock = utc_now
     app.state.trusted_proxies = ()

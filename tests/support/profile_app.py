@@ -13,7 +13,6 @@ from fastapi import FastAPI
 from redis.asyncio import Redis
 
 from common.clock import utc_now
-from common.composition.api import internal_app
 from common.contracts.auth import UserRegistered
 from common.contracts.envelope import Event
 from common.http.principals import Principal
@@ -25,7 +24,7 @@ from common.settings import HttpSettings
 from profile_service.app import API
 from profile_service.usecases.create_profile import create_profile
 from tests.support.caches import RedisClients
-from tests.support.kept_apps import kept_app
+from tests.support.kept_apps import kept_app, kept_internal_app
 from tests.support.little_app import Known
 from tests.support.tokens import ISSUER, KEY, NOW, Keys, claims, token
 
@@ -74,13 +73,13 @@ async def profile_app_with(databases: Any, redis: Redis, **patience: float) -> A
     """A process of its own, as far as what it remembers goes."""
     # of the api and of the worker
     known, of_worker = (KnownVersions(redis, prefix="profile:", **patience) for _ in range(2))
-    with kept_app(API, SimpleNamespace(http=HttpSettings(port=1))) as app:
+    kept = kept_app(API, SimpleNamespace(http=HttpSettings(port=1)))
+    with kept as app, kept_internal_app(API) as internal:
         app.state.known_versions = known
         app.state.database = databases("profile", "api", constraints=API.constraints, on_change=known.forget)
         app.state.clock = utc_now
         app.state.access_tokens = _KnownWithRoles()
         app.state.trusted_proxies = ()
-        internal = internal_app(API)
         internal.state.database = app.state.database
         internal.state.clock = utc_now
         internal.state.trusted_proxies = ()

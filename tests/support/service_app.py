@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, nullcontext
 from datetime import timedelta
+from functools import cache
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
@@ -15,19 +16,17 @@ from common.clock import utc_now
 from common.composition.api import Api, access_tokens
 from common.health.checks import Checks
 from common.http.cursors import Cursors
-from common.http.limited import limits_of
 from common.http.shared_limits import RateLimits, monotonic_us
 from common.known_versions import KnownVersions
 from common.postgres.engine import Database
 from common.settings import ApiSettings
 from common.settings_errors import load
 from profile_service.settings import ProfileApiSettings
-from tests.support.installation import Installation
-from tests.support.kept_apps import kept_app
+from tests.support.installation import Installation, load_stack
+from tests.support.kept_apps import kept_app, unlimited
 from tests.support.repository import SERVICE_PACKAGES
 from tests.support.tokens import KEY, Keys, claims, token
 
-UNLIMITED = "1000000/1"
 SETTINGS: dict[str, type[ApiSettings]] = {"profile": ProfileApiSettings}
 
 
@@ -40,14 +39,19 @@ async def service_app(
     service: str, installation: Installation, database: Database, redis: Any
 ) -> AsyncGenerator[FastAPI]:
     """Limits of rate are out of the way; tokens are those of `token_for`."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in installation.environment(service, "api").items():
-            patch.setenv(name, value)
-        settings = load(SETTINGS.get(service, ApiSettings))
-    api = api_of(service)
+    api, settings = api_of(service), _settings(service, installation.worker)
     with kept_app(api, settings) as app:
         async with _served(api, app, settings, database, redis):
             yield app
+
+
+@cache
+def _settings(service: str, worker: str) -> ApiSettings:
+    """Read once: reading them takes longer than most tests do."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in Installation(load_stack(), worker).environment(service, "api").items():
+            patch.setenv(name, value)
+        return load(SETTINGS.get(service, ApiSettings))
 
 
 @asynccontextmanager
@@ -57,7 +61,7 @@ async def _served(
     limits = RateLimits(
         redis,
         prefix=settings.redis.prefix,
-        moved=dict.fromkeys(limits_of(app), UNLIMITED),
+        moved=unlimited(app),
         now_us=monotonic_us,
     )
     app.state.database = database

@@ -5,10 +5,10 @@ import re
 import pytest
 from redis.asyncio import Redis
 
-from common.http.limited import limits_of
 from common.http.shared_limits import RateLimits, monotonic_us
 from tests.support.accounts import add_user
-from tests.support.auth_app import UNLIMITED, AuthApp
+from tests.support.auth_app import AuthApp
+from tests.support.kept_apps import unlimited
 from tests.support.waiting import eventually
 
 ADA, GRACE = "ada@example.org", "grace@example.org"
@@ -26,7 +26,7 @@ def mails_allowed(auth_app: AuthApp, free_port: int):
     """So many to one mailbox; counted by the process, which is exact however slow the machine is."""
 
     def mails_allowed(number: int, redis: Redis | None = None) -> None:
-        moved = dict.fromkeys(limits_of(auth_app.app), UNLIMITED) | {
+        moved = unlimited(auth_app.app) | {
             "mailbox": f"{number}/3600",
             "mailbox_reset": f"{number}/3600",
         }

@@ -5,12 +5,11 @@ from datetime import timedelta
 from urllib.parse import urljoin
 
 from common.clock import utc_now
-from common.http.limited import limits_of
 from common.http.shared_limits import RateLimits, monotonic_us
 from common.ids import new_id
 from tests.support.accounts import add_user
-from tests.support.auth_app import UNLIMITED
 from tests.support.erasing import PASSWORD
+from tests.support.kept_apps import unlimited
 
 
 class TestAsking:
@@ -59,7 +58,7 @@ class TestAsking:
         assert (await client.get(f"/me/exports/{failed}")).json()["state"] == "failed"
 
     async def test_is_limited_for_each_user(self, client, auth_app, redis):
-        moved = dict.fromkeys(limits_of(auth_app.app), UNLIMITED) | {"export": "1/86400"}
+        moved = unlimited(auth_app.app) | {"export": "1/86400"}
         auth_app.app.state.rate_limits = RateLimits(
             redis, prefix=auth_app.settings.redis.prefix, moved=moved, now_us=monotonic_us
         )
