@@ -174,13 +174,8 @@ MESSAGING = (
     Guard(
         "a worker asks for parked keys after it waited for another at the inbox",
         "messaging/delivery.py",
-        """            fresh = await self._claim(tx, messages)
-            # After the inbox, where whoever has these messages too was waited for: it may have parked a key.
-            parked = await parking.lock_parked(tx, consumer=self.consumer, messages=messages)
-""",
-        """            parked = await parking.lock_parked(tx, consumer=self.consumer, messages=messages)
-            fresh = await self._claim(tx, messages)
-""",
+        "claimed, seen = await ask(tx, self._claiming(messages), parking.looking(consumer=self.consumer))",
+        "seen, claimed = await ask(tx, parking.looking(consumer=self.consumer), self._claiming(messages))",
         f"{_MSG}/test_parking.py::TestAWorkerThatWaitedForAnother"
         "::test_finds_the_key_that_the_other_parked_meanwhile",
     ),

@@ -86,8 +86,8 @@ MAILING = (
     Guard(
         "a stranger's registration keeps back no mail of another's",
         "usecases/register.py",
-        "if not (again and recent):",
-        "if not recent:",
+        "if not (was_kept(kept) and number_of_links(links)):",
+        "if not number_of_links(links):",
         f"{_FIRST}::test_gets_a_mail_of_their_own_a_moment_after_a_stranger",
         below=_AUTH,
     ),

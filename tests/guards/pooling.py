@@ -17,8 +17,8 @@ POOLING = (
     Guard(
         "a transaction in one trip ends with a single Sync",
         "postgres/trip.py",
-        "user_id), naming), _EXECUTE)",
-        "user_id), naming), _EXECUTE, _SYNC)",
+        "(role, _user_id(step.as_user)), naming), _EXECUTE)",
+        "(role, _user_id(step.as_user)), naming), _EXECUTE, _SYNC)",
         "tests/unit/postgres/test_trip.py::TestTripMessage::test_asks_for_one_answer_only",
     ),
     Guard(
@@ -36,12 +36,39 @@ POOLING = (
         f"{_PG}/test_one_trip.py::TestOneTrip::test_leaves_no_role_and_no_user_on_its_connection",
     ),
     Guard(
-        "who somebody goes on as in a transaction ends with it",
-        "postgres/becoming.py",
-        "set_config('role', :role, true), set_config('app.user_id', :user_id, true)",
-        "set_config('role', :role, false), set_config('app.user_id', :user_id, false)",
-        f"{_PG}/test_transaction.py::TestTransaction"
-        "::test_that_went_on_as_another_leaves_nothing_of_that_either",
+        "a statement is described once for each connection",
+        "postgres/connection.py",
+        "            self._described[key] = statement\n",
+        "",
+        f"{_PG}/test_asking.py::TestAStatement::test_that_was_asked_before_is_one_trip",
+    ),
+    Guard(
+        "what was put off leaves before the next statement",
+        "postgres/connection.py",
+        "        await self._ask_what_was_put_off()\n        key",
+        "        key",
+        f"{_PG}/test_asking.py::TestWhatIsPutOff::test_comes_before_the_next_statement",
+    ),
+    Guard(
+        "what was put off leaves before the driver's own statement",
+        "postgres/connection.py",
+        "        await self._ask_what_was_put_off()\n        return",
+        "        return",
+        f"{_PG}/test_asking.py::TestWhatIsPutOff::test_comes_before_a_statement_of_the_driver_s",
+    ),
+    Guard(
+        "what was put off leaves with COMMIT",
+        "postgres/connection.py",
+        "            if self._put_off:\n                answer",
+        "            if False:\n                answer",
+        f"{_PG}/test_asking.py::TestWhatIsPutOff::test_leaves_with_commit_in_one_trip",
+    ),
+    Guard(
+        "what was put off ends with its transaction",
+        "postgres/connection.py",
+        "        self._put_off = []\n        try:",
+        "        try:",
+        f"{_PG}/test_asking.py::TestWhatIsPutOff::test_is_forgotten_when_the_transaction_fails",
     ),
     Guard(
         "a trip that is cancelled ends its connection: the answer is still on its way",

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from common.errors import Kind, QuartetError
 from common.messaging import dead_letters, draining, inbox, parking, replay
+from common.postgres import trip
 from tests.simulation.postgres import Mode, ModelTransaction, PostgresModel, Waits, rows
 
 EFFECT = "an effect"
-_BECOME = "SELECT set_config('role', :role, true), set_config('app.user_id', :user_id, true)"
 _LETTER = "id consumer topic partition record_offset key event_id event_type user_id kind error_class"
 _LETTER += " error_detail attempts trace versions parked_at"
 
@@ -36,7 +36,7 @@ class Parking:
         self.model.teach(
             {
                 EFFECT: self.effect,
-                _BECOME: self.nothing,
+                trip._AS: self.nothing,
                 inbox._CLAIM: self.claim,
                 parking._SEEN: self.seen,
                 parking._PARKED: self.parked,
@@ -73,10 +73,10 @@ class Parking:
         self.applied.extend(effects)
         self.model.world.note(tx.process.name, "applies", *(f"{key[-1]}:{v}" for _, key, v in effects))
 
-    def claim(self, tx: ModelTransaction, asked: dict[str, Any]) -> Waits:
+    def claim(self, tx: ModelTransaction, asked: tuple[str, list[UUID]]) -> Waits:
         tx.notes["parked before"] = set(tx.visible("parked_keys"))
         claimed: list[tuple[UUID]] = []
-        for event_id in sorted(set(asked["ids"])):
+        for event_id in sorted(set(asked[1])):
             fresh = yield from tx.insert("inbox", event_id, True)
             if fresh or not self.rules.inbox:
                 claimed.append((event_id,))

@@ -13,7 +13,9 @@ from itertools import count
 from typing import Any, Self
 
 from common.errors import Kind, QuartetError, unavailable
+from common.postgres.engine import _DRIVER, _WAKE
 from common.postgres.timeouts import IDLE_IN_TRANSACTION_SECONDS, STATEMENT_SECONDS
+from common.postgres.trip import Step
 from tests.simulation.network import Network
 from tests.simulation.world import Process, World
 
@@ -159,7 +161,7 @@ class ModelTransaction:
     def __init__(self, model: PostgresModel, process: Process, database: ModelDatabase) -> None:
         self.model = model
         self.process = process
-        self.info: dict[str, Any] = {}
+        self.info: dict[str, Any] = {_DRIVER: self}
         self.notes: dict[str, Any] = {}
         """Of the statements, for what they assert."""
         self.on_commit: Callable[[], None] | None = None
@@ -173,6 +175,7 @@ class ModelTransaction:
         self._waits_for: ModelTransaction | None = None
         self._waiters: list[asyncio.Future[None]] = []
         self._active_at = 0.0
+        self._put_off: list[Step] = []
 
     # what code calls
 
@@ -193,10 +196,12 @@ class ModelTransaction:
             # as the engine does: a connection whose COMMIT was cancelled or not answered is terminated
             self.abort()
             raise
-        if self.info and self._database.on_commit is not None:
+        if _WAKE in self.info and self._database.on_commit is not None:
             self._database.on_commit()
 
     async def _send_commit(self) -> None:
+        if self._put_off:
+            await self.ask()
         await self.model.network.travel()
         self._check()
         world, faults = self.model.world, self.model.world.faults
@@ -211,6 +216,11 @@ class ModelTransaction:
         await self.model.network.answer()
 
     async def execute(self, statement: Any, *arguments: Any) -> Result:
+        if self._put_off:
+            await self.ask()
+        return await self._carry_out(statement, *arguments)
+
+    async def _carry_out(self, statement: Any, *arguments: Any) -> Result:
         model = self.model.statements[text_of(statement)]
         world, faults = self.model.world, self.model.world.faults
         await self.model.network.travel()
@@ -227,6 +237,16 @@ class ModelTransaction:
         await self.model.network.answer()
         self._check()
         return Result(answer or ())
+
+    async def ask(self, *steps: Step) -> list[Result]:
+        put_off, self._put_off = self._put_off, []
+        return [await self._ask(step) for step in (*put_off, *steps)][-len(steps) :]
+
+    async def _ask(self, step: Step) -> Result:
+        return await self._carry_out(step.statement, *step.arguments)
+
+    def put_off(self, step: Step) -> None:
+        self._put_off.append(step)
 
     fetch = execute
 

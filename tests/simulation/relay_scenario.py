@@ -84,12 +84,12 @@ class Outbox:
         yield from tx.lock("aggregates", key)
         tx.write("aggregates", key, version)
 
-    def record(self, tx: ModelTransaction, told: dict[str, list[Any]]) -> Waits:
+    def record(self, tx: ModelTransaction, told: tuple[list[Any], ...]) -> Waits:
+        _, topics, keys, _, payloads, headers = told
         if self.rules.lock_of_the_key:
-            for key in sorted(set(told["keys"])):
+            for key in sorted(set(keys)):
                 yield from tx.lock("key", key)
-        for number, key in enumerate(told["keys"]):
-            row = (told["topics"][number], key, told["payloads"][number], told["headers"][number])
+        for row in zip(topics, keys, payloads, headers, strict=True):
             yield from tx.insert("outbox", self.model.next_number(), row)
 
     def take(self, tx: ModelTransaction, asked: dict[str, Any]) -> Waits:

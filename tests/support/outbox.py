@@ -1,15 +1,17 @@
 """An outbox from both ends: what is put in, what waits in it, and what came out of it on the topic."""
 
 import json
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 
+from common.contracts.envelope import Event
 from common.contracts.topics import USERS
 from common.messaging.outbox import record
 from common.messaging.relay import RelaySettings
 from common.postgres.context import Context
-from common.postgres.engine import Database
+from common.postgres.engine import Database, Transaction, driver_of
 from tests.support.factories import user_registered
 from tests.support.streams import Streams
 
@@ -35,3 +37,9 @@ async def sent(streams: Streams) -> dict[str, list[int]]:
     for message in await streams.consume_all(USERS):
         found.setdefault(message.key.decode(), []).append(json.loads(message.value)["version"])
     return found
+
+
+async def record_at_once(tx: Transaction, *events: Event[Any]) -> None:
+    """Without waiting for the statement, or the COMMIT, that it would leave with."""
+    await record(tx, *events)
+    await driver_of(tx).ask()

@@ -101,7 +101,7 @@ class TestConfirming:
             waiting = NewLink(
                 new_id(), ada, Purpose.RESET_PASSWORD, utc_now(), utc_now() + timedelta(minutes=5)
             )
-            await insert_link(tx, waiting)
+            insert_link(tx, waiting)
 
         await confirm()
         token = LinkToken(ada, waiting.id).written(auth_app.resources.macs, Purpose.RESET_PASSWORD)

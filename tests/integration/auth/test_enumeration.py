@@ -37,6 +37,7 @@ STATES = {
     "without a password": "hashed_password = null",
 }
 UNKNOWN = "nobody@example.org"
+A_TRIP = "a trip"
 VARYING = {"x-request-id", "date", "traceparent", "ratelimit"}
 
 
@@ -51,21 +52,21 @@ def cheap_hashing(auth_app) -> Iterator[Hashing]:
 
 @pytest.fixture
 def statements(monkeypatch) -> Iterator[list[str]]:
-    """Every statement that the process runs, but for the reading of ended sessions."""
+    """Every statement that the process runs, and every trip; but for the reading of ended sessions."""
     seen: list[str] = []
 
     def note(_connection, _cursor, statement: str, *_more) -> None:
         if "revoked_sids" not in statement:
-            seen.append(" ".join(statement.split()))
+            seen.extend((" ".join(statement.split()), A_TRIP))
 
-    trip = ContextConnection.in_one_trip
+    trip = ContextConnection._trip
 
-    async def noted_trip(connection, service, steps):
-        for step in steps:
-            note(None, None, step.statement)
-        return await trip(connection, service, steps)
+    async def noted_trip(connection, service, steps, naming):
+        seen.extend(" ".join(step.statement.split()) for step in steps)
+        seen.append(A_TRIP)
+        return await trip(connection, service, steps, naming)
 
-    monkeypatch.setattr(ContextConnection, "in_one_trip", noted_trip)
+    monkeypatch.setattr(ContextConnection, "_trip", noted_trip)
     sa.event.listen(Engine, "before_cursor_execute", note)
     yield seen
     sa.event.remove(Engine, "before_cursor_execute", note)
@@ -97,6 +98,11 @@ def told(answer: httpx.Response) -> tuple[object, ...]:
     body = {name: value for name, value in answer.json().items() if name != "request_id"}
     headers = {name: value for name, value in answer.headers.items() if name not in VARYING}
     return answer.status_code, body, headers, sorted(answer.headers)
+
+
+def shape(statements: list[str]) -> list[bool]:
+    """How many there are, and how they share their trips."""
+    return [statement == A_TRIP for statement in statements]
 
 
 @pytest.fixture
@@ -164,7 +170,7 @@ class TestAnAnswer:
 
         await ask("/register", email)
 
-        assert len(statements) == len(unknown)
+        assert shape(statements) == shape(unknown)
 
     @pytest.mark.parametrize("state", STATES)
     async def test_while_waiting_is_the_same_for_everybody(self, ask, person, statements, state):

@@ -166,7 +166,7 @@ class TestTheOwner:
     async def test_who_set_a_new_password_by_mail_is_known_too(self, ada, auth_app, attempt, everywhere):
         link = NewLink(new_id(), ada, Purpose.RESET_PASSWORD, utc_now(), utc_now() + timedelta(minutes=1))
         async with auth_app.database.transaction(as_user=ada) as tx:
-            await insert_link(tx, link)
+            insert_link(tx, link)
         token = LinkToken(ada, link.id).written(auth_app.resources.macs, Purpose.RESET_PASSWORD)
         await everywhere(20)
         async with auth_app.client() as client:

@@ -29,7 +29,7 @@ def link(auth_app, ada):
     async def link(lasts: timedelta = timedelta(minutes=1), purpose: Purpose = Purpose.RESET_PASSWORD) -> str:
         link = NewLink(new_id(), ada, purpose, utc_now(), utc_now() + lasts)
         async with auth_app.database.transaction(as_user=ada) as tx:
-            await insert_link(tx, link)
+            insert_link(tx, link)
         return LinkToken(ada, link.id).written(auth_app.resources.macs, purpose)
 
     return link

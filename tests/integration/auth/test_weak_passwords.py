@@ -53,7 +53,7 @@ def change(auth_app, ada):
 async def reset(auth_app, ada):
     link = NewLink(new_id(), ada, Purpose.RESET_PASSWORD, utc_now(), utc_now() + timedelta(minutes=1))
     async with auth_app.database.transaction(as_user=ada) as tx:
-        await insert_link(tx, link)
+        insert_link(tx, link)
     token = LinkToken(ada, link.id).written(auth_app.resources.macs, Purpose.RESET_PASSWORD)
 
     async def reset(new: str) -> httpx.Response:

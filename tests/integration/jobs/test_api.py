@@ -11,6 +11,7 @@ from common.ids import new_id
 from common.jobs import JobKind, enqueue
 from common.jobs.api import router
 from common.postgres.context import Context
+from common.postgres.engine import driver_of
 from tests.support.waiting import eventually
 
 _WAITS_FOR_ANOTHER = """
@@ -165,6 +166,7 @@ class TestJobsApi:
         async with operator as client:
             async with database.transaction(as_user=Context.SYSTEM) as tx:
                 await enqueue(tx, "mail", dedupe_key="m1", user_id=None, arguments={})
+                await driver_of(tx).ask()
                 retrying = asyncio.create_task(client.post(f"/internal/v1/jobs/{failed}/retry"))
                 await eventually(lambda: superuser.fetchval(_WAITS_FOR_ANOTHER))
             answer = await retrying

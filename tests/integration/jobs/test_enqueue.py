@@ -1,3 +1,4 @@
+import asyncpg
 import pytest
 import sqlalchemy as sa
 
@@ -43,7 +44,7 @@ class TestEnqueue:
         await jobs.make(user_id=user_id)
 
         for other in (new_id(), None):
-            with pytest.raises(sa.exc.DBAPIError, match="row-level security"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
                 async with database.transaction(as_user=user_id) as tx:
                     await enqueue(tx, "test", dedupe_key="b", user_id=other, arguments={})
 

@@ -13,6 +13,7 @@ from common.messaging.outbox import record
 from common.postgres.context import Context
 from common.postgres.engine import Database, Transaction
 from tests.support.factories import user_registered
+from tests.support.outbox import record_at_once
 from tests.support.waiting import eventually
 
 ROW_LOCKED = "SELECT version FROM counters WHERE key = :key FOR UPDATE"
@@ -78,7 +79,7 @@ class TestTwoWritersOfAKey:
         self, auth: Database, key: UUID, superuser: asyncpg.Connection
     ):
         async with auth.transaction(as_user=Context.SYSTEM) as first:
-            await record(first, user_registered(key, version=1))
+            await record_at_once(first, user_registered(key, version=1))
             second = asyncio.create_task(_record_and_commit(auth, key, version=2))
             await eventually(lambda: waits_for_a_lock(superuser))
             assert await told(superuser) == []
@@ -89,11 +90,11 @@ class TestTwoWritersOfAKey:
     async def test_overtake_each_other_without_the_lock_of_the_key(
         self, auth: Database, key: UUID, superuser: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
     ):
-        unlocked = outbox._RECORD.text.replace("count(pg_advisory_xact_lock(name))", "count(name)")
-        monkeypatch.setattr(outbox, "_RECORD", sa.text(unlocked))
+        unlocked = outbox._RECORD.replace("count(pg_advisory_xact_lock(name))", "count(name)")
+        monkeypatch.setattr(outbox, "_RECORD", unlocked)
 
         async with auth.transaction(as_user=Context.SYSTEM) as first:
-            await record(first, user_registered(key, version=1))
+            await record_at_once(first, user_registered(key, version=1))
             await _record_and_commit(auth, key, version=2)
             sent_meanwhile = await told(superuser)
 

@@ -9,7 +9,6 @@ import asyncpg
 from common.ids import new_id
 from common.messaging import relay as statements
 from common.messaging.channel import Channel, Outgoing
-from common.messaging.outbox import record
 from common.messaging.relay import Relay, RelaySettings
 from common.postgres.context import Context
 from common.postgres.engine import Database
@@ -17,7 +16,7 @@ from common.settings import KafkaSettings
 from tests.support.factories import user_registered
 from tests.support.installation import Installation
 from tests.support.messaging import running
-from tests.support.outbox import is_empty, put
+from tests.support.outbox import is_empty, put, record_at_once
 from tests.support.waiting import eventually, throughout
 
 ROWS = 20_000
@@ -81,7 +80,7 @@ class TestAnOldSnapshot:
         relay.channel = Taking(kafka, transactional_id="unused", patience_seconds=1.0)
         async with running(relay):
             async with auth.transaction(as_user=Context.SYSTEM) as late:
-                await record(late, user_registered())
+                await record_at_once(late, user_registered())
                 await put(auth, 1, key=new_id())
                 await eventually(lambda: relay.channel.taken == 1)
                 await throughout(lambda: relay._floor.position == 0)

@@ -11,14 +11,14 @@ from common.postgres.context import Context
 from common.postgres.engine import Database, Transaction
 from tests.support.databases import Databases
 from tests.support.factories import user_registered
-from tests.support.outbox import is_empty, put, waiting
+from tests.support.outbox import is_empty, put, record_at_once, waiting
 from tests.support.waiting import eventually
 
 
 class TestRecord:
     async def test_what_is_rolled_back_is_never_sent(self, auth: Database, superuser: asyncpg.Connection):
         async def fail(tx: Transaction) -> None:
-            await record(tx, user_registered())
+            await record_at_once(tx, user_registered())
             raise KeyError
 
         with pytest.raises(KeyError):
@@ -43,7 +43,7 @@ class TestRecord:
     ):
         key = new_id()
         async with auth.transaction(as_user=Context.SYSTEM) as first:
-            await record(first, user_registered(key, version=1))
+            await record_at_once(first, user_registered(key, version=1))
             second = asyncio.create_task(put(auth, 2, key=key))
             await put(auth, 1, key=new_id())
             await eventually(lambda: _waits_for_a_lock(superuser))

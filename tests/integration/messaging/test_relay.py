@@ -24,7 +24,7 @@ from tests.support.databases import Databases
 from tests.support.factories import user_registered
 from tests.support.installation import Installation
 from tests.support.messaging import running
-from tests.support.outbox import QUICK, is_empty, put, sent, waiting
+from tests.support.outbox import QUICK, is_empty, put, record_at_once, sent, waiting
 from tests.support.streams import Streams
 from tests.support.waiting import eventually, throughout
 
@@ -141,7 +141,7 @@ class TestRelay:
         relay = new_relay()
         async with running(relay):
             async with auth.transaction(as_user=Context.SYSTEM) as slow:
-                await record(slow, user_registered(late, version=1))
+                await record_at_once(slow, user_registered(late, version=1))
                 await superuser.execute(
                     "select setval(pg_get_serial_sequence('auth.outbox', 'position'),"
                     " (select last_value + 50000 from auth.outbox_position_seq))"

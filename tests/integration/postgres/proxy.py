@@ -13,6 +13,8 @@ class Proxy:
         self.port = 0
         self.accepted = 0
         self.refused = 0
+        self.asked = 0
+        """How often a client has sent something: the round trips of what is small and waits for answers."""
         self.away = False
         """Ends every connection that comes, without a word."""
         self.silent = False
@@ -55,6 +57,7 @@ class Proxy:
             while data := await source.read(65536):
                 if sink in self._doomed:
                     break
+                self.asked += sink not in self._to_clients
                 if not self.silent:
                     sink.write(data)
         for writer in pair:

@@ -84,7 +84,7 @@ class TestOneTrip:
                 database,
                 heard,
                 as_user=user_id,
-                first=[Step(Context.LOGIN, said, ()), Step(user_id, WHO, ())],
+                first=[Step(said, (), Context.LOGIN), Step(WHO, (), user_id)],
             )
             assert rows == [("auth_login", "auth_user")]
 
@@ -96,7 +96,7 @@ class TestOneTrip:
         write_one, fail = (WRITE_ANEW, ("once", user_id)), ("SELECT 1 / $1::integer", (0,))
         first, last = (fail, write_one) if failing == "first" else (write_one, fail)
         with pytest.raises(QuartetError):
-            await in_one_trip(database, last[0], *last[1], as_user=user_id, first=[Step(user_id, *first)])
+            await in_one_trip(database, last[0], *last[1], as_user=user_id, first=[Step(*first, user_id)])
 
         assert await count(superuser) == 0
 

@@ -132,7 +132,7 @@ class TestTransaction:
         url = SecretStr(installation.stack.postgres_url("auth_worker", installation.worker))
         database = pools(url=url, pooler="none", pool_size=1)
         async with database.transaction(as_user=Context.SYSTEM) as tx:
-            await become(tx, "auth", new_id())
+            become(tx, "auth", new_id())
 
         [idle] = database.pool._idle
         assert await idle.driver.fetchval("SELECT current_user") == "auth_worker"

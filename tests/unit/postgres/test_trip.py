@@ -17,7 +17,7 @@ def message(kind: bytes, body: bytes = b"") -> bytes:
 
 
 def asked(argument: str) -> Step:
-    return Step(Context.SHARED, "SELECT $1::text", [argument])
+    return Step("SELECT $1::text", [argument], Context.SHARED)
 
 
 def row(value: bytes) -> bytes:
@@ -61,7 +61,7 @@ class TestTrip:
         assert not trip.ended.done()
         trip.data_received(pieces[-1])
 
-        assert await trip.ended == [(7,), (-8,)]
+        assert await trip.ended == ([[(7,), (-8,)]], "SELECT 2")
 
     async def test_waits_for_the_server_to_be_ready_after_its_error(self, trip):
         trip.data_received(message(b"E", b"SERROR\0C42703\0Mno such column\0\0"))

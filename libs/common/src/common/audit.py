@@ -1,14 +1,12 @@
+import json
 from collections.abc import Mapping
 from uuid import UUID
 
-import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
-
+from common.postgres.asking import put_off
 from common.postgres.engine import Transaction
+from common.postgres.trip import Step
 
-_INSERT = sa.text("""
-    INSERT INTO audit_log (id, actor, action, user_id, data) VALUES (:id, :actor, :action, :user_id, :data)
-""").bindparams(sa.bindparam("data", type_=JSONB))
+_INSERT = "INSERT INTO audit_log (id, actor, action, user_id, data) VALUES ($1, $2, $3, $4, $5)"
 
 
 async def audit(
@@ -21,13 +19,5 @@ async def audit(
     actor: str | None = None,
 ) -> None:
     """Ids, network prefix and agent; never an address or a name. Without an actor it was the user."""
-    await tx.execute(
-        _INSERT,
-        {
-            "id": entry_id,
-            "actor": actor or f"user:{user_id}",
-            "action": action,
-            "user_id": user_id,
-            "data": dict(data),
-        },
-    )
+    actor = actor or f"user:{user_id}"
+    put_off(tx, Step(_INSERT, (entry_id, actor, action, user_id, json.dumps(dict(data)))))

@@ -19,20 +19,22 @@ from common.contracts.topics import USERS
 from common.errors import Kind, QuartetError
 from common.ids import NewId
 from common.messaging.outbox import record
+from common.postgres.asking import ask
 from common.postgres.engine import Transaction
 from common.postgres.tables import Schema
+from common.postgres.trip import Step
 
 USER_ERASED = "user.erased"
 
 # A statement of its own: one that looked as well would see what stood there before it had to wait. In one
 # order for everybody.
-_LOCK = sa.text("""
+_LOCK = """
     SELECT count(pg_advisory_xact_lock(name)) FROM (
         SELECT DISTINCT hashtextextended(current_schema() || '/user/' || id, 0) AS name
-        FROM unnest(CAST(:ids AS uuid[])) AS users (id) ORDER BY name
+        FROM unnest($1::uuid[]) AS users (id) ORDER BY name
     ) names
-""")
-_IS_ERASED = sa.text("SELECT EXISTS (SELECT FROM erased_users WHERE user_id = :user_id)")
+"""
+_IS_ERASED = "SELECT EXISTS (SELECT FROM erased_users WHERE user_id = $1)"
 _REMEMBER = sa.text("""
     INSERT INTO erased_users (user_id) SELECT unnest(CAST(:ids AS uuid[])) ON CONFLICT DO NOTHING
 """)
@@ -64,13 +66,12 @@ def user_erased() -> QuartetError:
 
 async def may_begin(tx: Transaction, *, user_id: UUID) -> bool:
     """Before a user's first row in a service: False for whoever was erased. Holds until the commit."""
-    await lock_users(tx, [user_id])
-    found = await tx.execute(_IS_ERASED, {"user_id": user_id})
-    return not found.scalar_one()
+    _, [(erased,)] = await ask(tx, Step(_LOCK, ([user_id],)), Step(_IS_ERASED, (user_id,)))
+    return not erased
 
 
 async def lock_users(tx: Transaction, user_ids: Iterable[UUID]) -> None:
-    await tx.execute(_LOCK, {"ids": list(user_ids)})
+    await ask(tx, Step(_LOCK, (list(user_ids),)))
 
 
 async def remember_erased(tx: Transaction, user_ids: Iterable[UUID]) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from common.contracts.envelope import Event
 from common.errors import Kind, QuartetError
@@ -16,9 +15,11 @@ from common.messaging.handlers import Handlers
 from common.messaging.messages import Message
 from common.messaging.metrics import CONSUMED
 from common.messaging.traces import processed, processed_together
+from common.postgres.asking import ask
 from common.postgres.becoming import become
 from common.postgres.context import Context
 from common.postgres.engine import Database, Transaction
+from common.postgres.trip import Step
 
 
 class Delivery:
@@ -39,9 +40,10 @@ class Delivery:
         """All or nothing. A duplicate has no effect; what belongs to a parked key waits in its list."""
         results: Counter[tuple[str, int, str]] = Counter()
         async with self.database.transaction(as_user=Context.SYSTEM) as tx:
-            fresh = await self._claim(tx, messages)
-            # After the inbox, where whoever has these messages too was waited for: it may have parked a key.
-            parked = await parking.lock_parked(tx, consumer=self.consumer, messages=messages)
+            # The inbox first: whoever has these messages too is waited for there, and may have parked a key.
+            claimed, seen = await ask(tx, self._claiming(messages), parking.looking(consumer=self.consumer))
+            fresh = inbox.claimed(claimed)
+            parked = await parking.lock_parked(tx, consumer=self.consumer, messages=messages, seen=seen)
             due: list[Event[Any]] = []
             for message in messages:
                 place = message.topic, message.tp.partition
@@ -77,7 +79,8 @@ class Delivery:
 
     async def park_in(self, tx: Transaction, message: Message, failure: Failure, *, attempts: int) -> bool:
         """False when another worker had the message meanwhile."""
-        if not await self._claim(tx, [message]):
+        [claimed] = await ask(tx, self._claiming([message]))
+        if not claimed:
             return False
         await parking.park(
             tx,
@@ -104,10 +107,8 @@ class Delivery:
             groups.setdefault(event.stem, []).append(event)
         await self._handle_groups(tx, groups)
 
-    async def _claim(self, tx: Transaction, messages: Sequence[Message]) -> set[UUID]:
-        return await inbox.claim(
-            tx, consumer=self.consumer, event_ids=[message.event_id for message in messages]
-        )
+    def _claiming(self, messages: Sequence[Message]) -> Step:
+        return inbox.claiming(consumer=self.consumer, event_ids=[message.event_id for message in messages])
 
     async def _handle_groups(self, tx: Transaction, groups: dict[str, list[Event[Any]]]) -> None:
         for name, events in groups.items():
@@ -126,11 +127,11 @@ class Delivery:
                     "event.without_user", f"{event.type} names no user to handle it as.", kind=Kind.MALFORMED
                 )
             if event.user_id != current:
-                await become(tx, service, event.user_id)
+                become(tx, service, event.user_id)
                 current = event.user_id
             with processed(event):
                 await handler(tx, event)
-        await become(tx, service, Context.SYSTEM)
+        become(tx, service, Context.SYSTEM)
 
 
 @contextmanager

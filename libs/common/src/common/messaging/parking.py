@@ -15,9 +15,10 @@ from common.messaging.failures import Failure, FailureKind
 from common.messaging.headers import TRACE_HEADERS, Record, readable_key, schema_of, trace_of, user_of
 from common.messaging.messages import Message
 from common.postgres.engine import Transaction
+from common.postgres.trip import Row, Step
 
 # Most often nothing is parked, and sending every key of a batch to learn that costs more than the inbox does.
-_SEEN = sa.text("SELECT topic, key FROM parked_keys WHERE consumer = :consumer LIMIT :most")
+_SEEN = "SELECT topic, key FROM parked_keys WHERE consumer = $1 LIMIT $2"
 _MOST_SEEN = 1_000
 
 # FOR KEY SHARE waits for a replay that holds the row; a key that was emptied meanwhile is not in the answer.
@@ -55,12 +56,18 @@ _version = cache(version)
 WAITS = Failure(FailureKind.PERMANENT, "KeyParked", "waits behind an earlier message of its key")
 
 
-async def lock_parked(tx: Transaction, *, consumer: str, messages: Sequence[Message]) -> set[tuple[str, str]]:
+def looking(*, consumer: str) -> Step:
+    """What `lock_parked` has to have seen."""
+    return Step(_SEEN, (consumer, _MOST_SEEN))
+
+
+async def lock_parked(
+    tx: Transaction, *, consumer: str, messages: Sequence[Message], seen: Sequence[Row]
+) -> set[tuple[str, str]]:
     """Which keys of these messages are parked; they stay so until this transaction ends."""
     keys = {(message.topic, message.key) for message in messages if message.key is not None}
-    seen = (await tx.execute(_SEEN, {"consumer": consumer, "most": _MOST_SEEN})).all()
     if len(seen) < _MOST_SEEN:
-        keys &= {(row.topic, row.key) for row in seen}
+        keys.intersection_update(seen)
     if not keys:
         return set()
     found = await tx.execute(

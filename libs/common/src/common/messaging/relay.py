@@ -27,6 +27,7 @@ from common.messaging.pace import Pace, PaceSettings
 from common.messaging.traces import sent
 from common.postgres.context import Context
 from common.postgres.engine import Database
+from common.postgres.trip import Step
 from common.settings import KafkaSettings
 
 log = structlog.get_logger(__name__)
@@ -155,7 +156,7 @@ class Relay:
             await self._sweep_when_due()
             try:
                 await self.channel.open()
-                sent = await self._relay_batch()
+                sent, more_waits = await self._relay_batch()
             except ChannelError as error:
                 pause = self._pace.refused()
                 metrics.RELAY_FAILURES.inc()
@@ -166,30 +167,33 @@ class Relay:
                 self._pace.sent()
             else:
                 self._pace.found_nothing()
+            if not more_waits:
                 await self._wait_for_more(stop)
 
-    async def _relay_batch(self) -> int:
-        """Reads, sends and deletes in one transaction; what it did not send stays for the next one."""
+    async def _relay_batch(self) -> tuple[int, bool]:
+        """Reads, sends and deletes in one transaction; how many, and whether more may wait."""
         # On the driver's connection: five thousand rows at once are too many to be dressed as SQLAlchemy's.
         async with self._database.read_transaction(as_user=Context.SYSTEM) as connection:
             (guard,) = await connection.fetch(_GUARD, self.lease.holder, self._batch_name)
             if not guard["held"]:
                 self.lease.lose()
-                return 0
+                return 0, False
             if not guard["alone"]:  # a batch of the leader before is still open
-                return 0
+                return 0, False
             floor = self._floor.on(guard["server"])
-            rows = await connection.fetch(_READ, self._pace.rows, self._settings.bytes, floor)
+            limit = self._pace.rows
+            rows = await connection.fetch(_READ, limit, self._settings.bytes, floor)
             self._pace.tries(len(rows))
             if not rows:
-                return 0
+                return 0, False
             messages = [self._outgoing(*row) for row in rows]
             with sent(messages):
                 await self.channel.send(messages)
-            await connection.execute(_DELETE, [row[0] for row in rows])
+            connection.put_off(Step(_DELETE, ([row[0] for row in rows],)))
         self._floor.sent(rows[-1][0])
         _count(rows)
-        return len(rows)
+        # a hint of whoever committed meanwhile is still set; what nobody hints at is found by the next poll
+        return len(rows), len(rows) == limit or sum(len(row[3]) for row in rows) >= self._settings.bytes
 
     def _outgoing(self, _: int, topic: str, key: str, payload: str, headers: str) -> Outgoing:
         named: dict[str, str] = from_json(headers)

@@ -7,7 +7,6 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Final, TypeVar, cast
 
-import asyncpg
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -30,6 +29,7 @@ Transaction = AsyncConnection
 
 _WAKE: Final = "quartet.wake_after_commit"
 _CHANGED: Final = "quartet.changed"
+_DRIVER: Final = "quartet.driver"
 _ATTEMPTS: Final = 4
 _FIRST_PAUSE_SECONDS: Final = 0.02
 
@@ -42,6 +42,10 @@ def wake_after_commit(tx: Transaction, name: str) -> None:
 def changed(tx: Transaction, name: str) -> None:
     """Says what has another version now: who knows the older one forgets it before anybody is answered."""
     tx.info.setdefault(_CHANGED, set()).add(name)
+
+
+def driver_of(tx: Transaction) -> ContextConnection:
+    return tx.info[_DRIVER]
 
 
 class Database:
@@ -76,7 +80,7 @@ class Database:
         """Commits when its block ends, rolls back when it raises or is cancelled."""
         return _InTransaction(self, as_user)
 
-    def read_transaction(self, *, as_user: AsUser) -> AbstractAsyncContextManager[asyncpg.Connection]:
+    def read_transaction(self, *, as_user: AsUser) -> AbstractAsyncContextManager[ContextConnection]:
         """The same transaction on the driver's own connection, for reads that are asked for often."""
         return _InDriverTransaction(self, as_user)
 
@@ -197,7 +201,8 @@ class Database:
     async def _connect(self) -> Pooled:
         connection = await self._engine.connect()
         raw = await connection.get_raw_connection()
-        return Pooled(connection, cast("ContextConnection", raw.driver_connection))
+        driver = connection.info[_DRIVER] = cast("ContextConnection", raw.driver_connection)
+        return Pooled(connection, driver)
 
 
 def _named(pooled: Pooled, what: str) -> set[str] | None:

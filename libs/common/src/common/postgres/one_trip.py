@@ -26,7 +26,7 @@ async def in_one_trip(
     """
     try:
         return await _answered(
-            database, (*first, Step(as_user, statement, arguments)), attempts=2 if repeatable else 1
+            database, (*first, Step(statement, arguments, as_user)), attempts=2 if repeatable else 1
         )
     finally:
         # what was never answered may have been carried out all the same

@@ -1,7 +1,7 @@
-"""A whole transaction in one round trip, for the few things that are asked for most (ADR 0026).
+"""Several statements in one round trip: a whole transaction, or a part of one (ADR 0026).
 
-As whom it runs, its statements and the end of the transaction leave in one piece: the server takes all that
-comes before a Sync as one transaction, and a pooler sees one answer end.
+They leave in one piece and are carried out one after the other, up to the first that fails. Where none was
+begun, the server takes all that comes before a Sync as one transaction, and a pooler sees one answer end.
 """
 
 import asyncio
@@ -18,7 +18,8 @@ from asyncpg.pgproto import pgproto
 from common.postgres.context import AsUser, role_name
 from common.postgres.statement_names import Naming, name_of
 
-Argument = str | int | bytes | UUID | date | list[bytes] | list[str] | None
+_One = str | int | bytes | UUID | date
+Argument = _One | list[bytes] | list[str] | list[int] | list[UUID] | None
 Row = tuple[Any, ...]
 
 _INT16, _INT32 = Struct("!h"), Struct("!i")
@@ -32,25 +33,38 @@ _AS = "SELECT set_config('role', $1, true), set_config('app.user_id', $2, true)"
 class Step(NamedTuple):
     """One statement, with `$1` and so on for its arguments."""
 
-    as_user: AsUser
     statement: str
     arguments: Sequence[Argument]
+    as_user: AsUser | None = None
+    """None: as whom the transaction runs already."""
+
+    def role(self, service: str) -> str:
+        return "" if self.as_user is None else role_name(service, self.as_user)
+
+
+class Found(NamedTuple):
+    rows: list[list[Row]]
+    """Of each step."""
+    tag: str
+    """What the server called the last statement that it completed."""
 
 
 class Trip(asyncio.Protocol):
     """Takes the driver's place at its transport until the server is ready for the next one."""
 
     def __init__(
-        self, driver: asyncio.Protocol, ended: "asyncio.Future[list[Row]]", steps: Sequence[Step]
+        self, driver: asyncio.Protocol, ended: "asyncio.Future[Found]", steps: Sequence[Step]
     ) -> None:
         self.ended: Final = ended
-        # each answers twice: what says as whom it runs is a statement, too
-        self._last = 2 * len(steps) - 1
         self._driver = driver
         self._received = b""
+        # what says as whom a step runs is a statement, too, and answers
+        self._is_step = [is_step for step in steps for is_step in _statements(step)]
         self._statement = 0
         self._decoders: tuple[Callable[[bytes], Any], ...] = ()
         self._rows: list[Row] = []
+        self._found: list[list[Row]] = []
+        self._tag = ""
         self._error: BaseException | None = None
 
     def data_received(self, data: bytes) -> None:
@@ -82,12 +96,12 @@ class Trip(asyncio.Protocol):
     def _take(self, kind: bytes, body: bytes) -> None:
         match kind:
             case b"D":
-                if self._statement == self._last:
+                if self._is_step[self._statement]:
                     self._rows.append(_row(body, self._decoders))
             case b"T":
                 self._decoders = _decoders(body)
             case b"C":
-                self._statement += 1
+                self._complete(body[:-1].decode())
             case b"E":
                 self._error = _error(body)
             case b"Z":
@@ -95,11 +109,18 @@ class Trip(asyncio.Protocol):
             case _:
                 pass
 
+    def _complete(self, tag: str) -> None:
+        if self._is_step[self._statement]:
+            self._found.append(self._rows)
+            self._rows = []
+        self._statement += 1
+        self._tag = tag
+
     def _end(self, error: BaseException | None) -> None:
         if self.ended.done():
             return
         if error is None:
-            self.ended.set_result(self._rows)
+            self.ended.set_result(Found(self._found, self._tag))
         else:
             self.ended.set_exception(error)
 
@@ -107,12 +128,25 @@ class Trip(asyncio.Protocol):
 def trip_message(service: str, steps: Sequence[Step], naming: Naming) -> bytes:
     """Everything that is sent, with a single Sync at its end; arguments never become a part of the SQL."""
     parts: list[bytes] = []
-    for as_user, statement, arguments in steps:
-        user_id = "" if isinstance(as_user, str) else str(as_user)
-        role = role_name(service, as_user)
-        parts += (*_asked(_statement(_AS, ""), (role, user_id), naming), _EXECUTE)
-        parts += (*_asked(_statement(statement, role), arguments, naming), _DESCRIBE, _EXECUTE)
+    for step in steps:
+        role = step.role(service)
+        if step.as_user is not None:
+            parts += (*_asked(_statement(_AS, ""), (role, _user_id(step.as_user)), naming), _EXECUTE)
+        parts += (*_asked(_statement(step.statement, role), step.arguments, naming), _DESCRIBE, _EXECUTE)
     return b"".join((*parts, _SYNC))
+
+
+def becoming(service: str, as_user: AsUser) -> Step:
+    """From here on the transaction runs as that user."""
+    return Step(_AS, (role_name(service, as_user), _user_id(as_user)))
+
+
+def _user_id(as_user: AsUser) -> str:
+    return "" if isinstance(as_user, str) else str(as_user)
+
+
+def _statements(step: Step) -> tuple[bool, ...]:
+    return (True,) if step.as_user is None else (False, True)
 
 
 def _message(kind: bytes, body: bytes) -> bytes:
@@ -163,7 +197,7 @@ def _bind(name: bytes, arguments: Sequence[Argument]) -> bytes:
     return _message(b"B", b"".join(parts))
 
 
-def _text(argument: str | int | bytes | UUID | date | list[bytes] | list[str]) -> str:
+def _text(argument: _One | list[bytes] | list[str] | list[int] | list[UUID]) -> str:
     match argument:
         case date():
             return argument.isoformat()

@@ -3,15 +3,14 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from common.postgres.asking import put_off
 from common.postgres.engine import Transaction
+from common.postgres.trip import Step
 
 
-async def begin_counting(tx: Transaction, *, user_id: UUID) -> None:
+def begin_counting(tx: Transaction, *, user_id: UUID) -> None:
     """In the transaction that makes the user."""
-    await tx.execute(
-        sa.text("INSERT INTO login_stats (user_id) VALUES (:user_id) ON CONFLICT DO NOTHING"),
-        {"user_id": user_id},
-    )
+    put_off(tx, Step("INSERT INTO login_stats (user_id) VALUES ($1) ON CONFLICT DO NOTHING", (user_id,)))
 
 
 async def count_login(tx: Transaction, *, user_id: UUID, now: datetime) -> None:

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -5,7 +6,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from auth_service.domain.links import Purpose
+from common.postgres.asking import ask, put_off
 from common.postgres.engine import Transaction
+from common.postgres.trip import Row, Step
 
 
 @dataclass(frozen=True)
@@ -29,12 +32,11 @@ class UsedLink:
     email_norm: str | None
 
 
-_INSERT = sa.text("""
+_INSERT = """
     INSERT INTO mail_links
         (id, user_id, purpose, created_at, expires_at, used_at, hashed_password, email, email_norm)
-    VALUES (:id, :user_id, :purpose, :created_at, :expires_at, :used_at,
-            :hashed_password, :email, :email_norm)
-""")
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+"""
 _USE = sa.text("""
     UPDATE mail_links SET used_at = :now
     WHERE id = :link_id AND user_id = :user_id AND purpose = :purpose
@@ -42,14 +44,13 @@ _USE = sa.text("""
     RETURNING hashed_password, email, email_norm
 """)
 _END_ALL = sa.text("UPDATE mail_links SET used_at = :now WHERE user_id = :user_id AND used_at IS NULL")
-_RECENT = sa.text("""
-    SELECT count(*) FROM mail_links
-    WHERE user_id = :user_id AND purpose = :purpose AND created_at > :since
-""")
+_RECENT = "SELECT count(*) FROM mail_links WHERE user_id = $1 AND purpose = $2 AND created_at > $3"
 
 
-async def insert_link(tx: Transaction, link: NewLink) -> None:
-    await tx.execute(_INSERT, vars(link))
+def insert_link(tx: Transaction, link: NewLink) -> None:
+    times = (link.created_at, link.expires_at, link.used_at)
+    what = (link.hashed_password, link.email, link.email_norm)
+    put_off(tx, Step(_INSERT, (link.id, link.user_id, link.purpose.value, *times, *what)))
 
 
 async def use_link(
@@ -68,9 +69,18 @@ async def end_links(tx: Transaction, *, user_id: UUID, now: datetime) -> None:
     await tx.execute(_END_ALL, {"user_id": user_id, "now": now})
 
 
+def counting_recent_links(*, user_id: UUID, purpose: Purpose, since: datetime) -> Step:
+    return Step(_RECENT, (user_id, purpose.value, since))
+
+
+def number_of_links(rows: Sequence[Row]) -> int:
+    [(number,)] = rows
+    return number
+
+
 async def count_recent_links(tx: Transaction, *, user_id: UUID, purpose: Purpose, since: datetime) -> int:
-    found = await tx.execute(_RECENT, {"user_id": user_id, "purpose": purpose.value, "since": since})
-    return found.scalar_one()
+    [rows] = await ask(tx, counting_recent_links(user_id=user_id, purpose=purpose, since=since))
+    return number_of_links(rows)
 
 
 @dataclass(frozen=True)

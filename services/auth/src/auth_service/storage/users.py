@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -5,7 +6,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from common.postgres.engine import Transaction
+from common.postgres.asking import ask
+from common.postgres.context import Context
+from common.postgres.engine import Database, Transaction
+from common.postgres.one_trip import in_one_trip
+from common.postgres.trip import Row, Step
 
 
 @dataclass(frozen=True)
@@ -19,25 +24,20 @@ class NewUser:
     language: str
 
 
-async def insert_user(tx: Transaction, user: NewUser) -> bool:
-    """False when somebody has this address already; nothing is changed then."""
-    inserted = await tx.execute(
-        sa.text("""
-            INSERT INTO users (id, email, email_norm, hashed_password, full_name, timezone, language)
-            VALUES (:id, :email, :email_norm, :hashed_password, :full_name, :timezone, :language)
-            ON CONFLICT DO NOTHING
-        """),
-        vars(user),
-    )
-    return inserted.rowcount == 1
+_INSERT = """
+    INSERT INTO users (id, email, email_norm, hashed_password, full_name, timezone, language)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    ON CONFLICT DO NOTHING RETURNING true
+"""
+_FIND_ID = "SELECT id FROM users WHERE email_norm = $1"
+_STATE = "SELECT is_active, is_verified, role, version FROM users WHERE id = $1"
+_LOCK = f"{_STATE} FOR UPDATE"
 
 
-async def find_user_id(tx: Transaction, *, email_norm: str) -> UUID | None:
-    """As login: the only question that is answered before there is a user."""
-    found = await tx.execute(
-        sa.text("SELECT id FROM users WHERE email_norm = :email_norm"), {"email_norm": email_norm}
-    )
-    return found.scalar_one_or_none()
+async def find_user_id(database: Database, *, email_norm: str) -> UUID | None:
+    """As login, in a transaction of its own: the only question that is answered before there is a user."""
+    found = await in_one_trip(database, _FIND_ID, email_norm, as_user=Context.LOGIN)
+    return found[0][0] if found else None
 
 
 async def read_password_hash(tx: Transaction, *, user_id: UUID) -> str | None:
@@ -79,16 +79,23 @@ class UserState:
     version: int
 
 
-_STATE = "SELECT is_active, is_verified, role, version FROM users WHERE id = :user_id"
+async def insert_and_lock_user(tx: Transaction, user: NewUser) -> tuple[bool, UserState | None]:
+    """Whether the address was nobody's, and who has the id now; without either nothing is changed."""
+    who = (user.id, user.email, user.email_norm, user.hashed_password)
+    row = (*who, user.full_name, user.timezone, user.language)
+    inserted, locked = await ask(tx, Step(_INSERT, row), Step(_LOCK, (user.id,)))
+    return bool(inserted), _state(locked)
 
 
 async def read_user_state(tx: Transaction, *, user_id: UUID) -> UserState | None:
-    return await _state(tx, _STATE, user_id)
+    [found] = await ask(tx, Step(_STATE, (user_id,)))
+    return _state(found)
 
 
 async def lock_user(tx: Transaction, *, user_id: UUID) -> UserState | None:
     """Until the transaction ends nobody else changes this user."""
-    return await _state(tx, f"{_STATE} FOR UPDATE", user_id)
+    [locked] = await ask(tx, Step(_LOCK, (user_id,)))
+    return _state(locked)
 
 
 async def verify_user(tx: Transaction, *, user_id: UUID, hashed_password: str, now: datetime) -> None:
@@ -147,7 +154,5 @@ async def close_account(tx: Transaction, *, user_id: UUID, now: datetime) -> Non
     )
 
 
-async def _state(tx: Transaction, statement: str, user_id: UUID) -> UserState | None:
-    found = await tx.execute(sa.text(statement), {"user_id": user_id})
-    row = found.mappings().one_or_none()
-    return None if row is None else UserState(**row)
+def _state(found: Sequence[Row]) -> UserState | None:
+    return UserState(*found[0]) if found else None

@@ -95,7 +95,7 @@ async def begin_usual_session(
         *(session.id, session.expires_at, session.ends_at, session.amr),
         *(session.device.user_agent, session.device.network, session.label),
         as_user=session.user_id,
-        first=[Step(Context.LOGIN, _COUNTED, (sorted(who), session.created_at))],
+        first=[Step(_COUNTED, (sorted(who), session.created_at), Context.LOGIN)],
         repeatable=False,
     )
     return rows[0][0] if rows else None

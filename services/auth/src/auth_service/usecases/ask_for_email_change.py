@@ -44,7 +44,7 @@ async def ask_for_email_change(
             email=email.shown,
             email_norm=email.compared,
         )
-        await insert_link(tx, link)
+        insert_link(tx, link)
         await request_mail(tx, Mail.CONFIRM_EMAIL, user_id=user_id, about=link.id)
         await request_mail(tx, Mail.EMAIL_CHANGE_ASKED, user_id=user_id, about=link.id)
         await audit(tx, entry_id=new_id(), action="email.change_asked", user_id=user_id, data={})

@@ -2,7 +2,6 @@ from auth_service.domain.email import EmailAddress
 from auth_service.storage.users import find_user_id
 from auth_service.usecases.request_mail import Mail, request_mail
 from common.ids import NewId
-from common.postgres.context import Context
 from common.postgres.engine import Database
 
 
@@ -11,7 +10,6 @@ async def ask_for_link(database: Database, email: EmailAddress, mail: Mail, *, n
 
     An unknown address asks as a random user, whose job finds nobody and sends nothing.
     """
-    async with database.transaction(as_user=Context.LOGIN) as tx:
-        user_id = await find_user_id(tx, email_norm=email.compared) or new_id()
+    user_id = await find_user_id(database, email_norm=email.compared) or new_id()
     async with database.transaction(as_user=user_id) as tx:
         await request_mail(tx, mail, user_id=user_id, about=new_id())

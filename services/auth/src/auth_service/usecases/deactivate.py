@@ -22,7 +22,7 @@ async def deactivate(
         refused = "account.deactivation_refused"
         if not await is_proven(tx, database.service, looked, refused=refused, now=now, new_id=new_id):
             return False
-        await become(tx, database.service, Context.ADMIN)
+        become(tx, database.service, Context.ADMIN)
         await close_account(tx, user_id=user_id, now=now)
         await end_sessions(tx, user_id=user_id, reason="deactivated", now=now, new_id=new_id)
         await audit(tx, entry_id=new_id(), action="account.deactivated", user_id=user_id, data={})

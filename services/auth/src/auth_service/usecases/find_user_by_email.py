@@ -3,7 +3,6 @@ from uuid import UUID
 from auth_service.domain.email import parse_email
 from auth_service.storage.users import find_user_id, read_user_state
 from common.http.legacy import UserByEmail
-from common.postgres.context import Context
 from common.postgres.engine import Database
 
 
@@ -14,8 +13,7 @@ def users_by_email(database: Database) -> UserByEmail:
         address = parse_email(text)
         if address is None:
             return None
-        async with database.transaction(as_user=Context.LOGIN) as tx:
-            user_id = await find_user_id(tx, email_norm=address.compared)
+        user_id = await find_user_id(database, email_norm=address.compared)
         if user_id is None:
             return None
         async with database.transaction(as_user=user_id) as tx:

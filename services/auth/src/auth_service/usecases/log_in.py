@@ -166,7 +166,7 @@ class _Attempt:
         if checked.renewed is not None:
             await renew_hash(tx, user_id=user_id, former=found.stored.hashed, renewed=checked.renewed)
         session = await start_session(tx, self._new_session(), role=found.role, new_id=self.new_id)
-        await become(tx, self.database.service, Context.LOGIN)
+        become(tx, self.database.service, Context.LOGIN)
         await let_through(tx, self.counted_by, full=True, now=self.now)
         return session
 
@@ -179,16 +179,16 @@ class _Attempt:
         if refusal is LoginRefusal.UNVERIFIED and not await try_registration(
             tx, user_id=user_id, password_tag=self.password_tag, now=now
         ):
-            await become(tx, service, Context.LOGIN)
+            become(tx, service, Context.LOGIN)
             await let_through(tx, self.counted_by, full=False, now=now)
             return
         await count_failed_login(tx, user_id=user_id)
-        await become(tx, service, Context.LOGIN)
+        become(tx, service, Context.LOGIN)
         locked_until = await count_wrong(tx, self.counted_by, now=now)
         if locked_until is None:
             return
         # The beginning of a lock and not each failure: a guesser shall not fill the log.
-        await become(tx, service, user_id)
+        become(tx, service, user_id)
         data = {"network": self.sign_in.device.network, "locked_until": locked_until.isoformat()}
         await audit(tx, entry_id=self.new_id(), action="login.locked", user_id=user_id, data=data)
 

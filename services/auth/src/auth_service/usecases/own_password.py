@@ -52,7 +52,7 @@ async def look_at_password(
             network=claim.device.network,
             known_device=known.device_id if known is not None and known.user_id == user_id else None,
         )
-        await become(tx, database.service, Context.LOGIN)
+        become(tx, database.service, Context.LOGIN)
         await refuse_while_locked(tx, counted_by, now=now)
     stored = found.hashed_password if found else None
     right = await hashing.matches(claim.password, stored)
@@ -70,13 +70,13 @@ async def is_proven(
     claim = looked.claim
     await lock_user(tx, user_id=claim.user_id)
     right = looked.right and await read_password_hash(tx, user_id=claim.user_id) == looked.stored
-    await become(tx, service, Context.LOGIN)
+    become(tx, service, Context.LOGIN)
     locked_until = None
     if right:
         await let_through(tx, looked.counted_by, full=False, now=now)
     else:
         locked_until = await count_wrong(tx, looked.counted_by, now=now)
-    await become(tx, service, claim.user_id)
+    become(tx, service, claim.user_id)
     if right:
         return True
     about = {"network": claim.device.network, "user_agent": claim.device.user_agent}

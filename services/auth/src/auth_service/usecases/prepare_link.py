@@ -47,5 +47,5 @@ async def prepare_link(
         expires_at=now + LIFETIMES[purpose],
         hashed_password=hashed_password,
     )
-    await insert_link(tx, link)
+    insert_link(tx, link)
     return purpose

@@ -8,9 +8,9 @@ from auth_service.domain.macs import Macs
 from auth_service.domain.registrations import KNOWN_FOR, password_tag
 from auth_service.storage.audit import audit
 from auth_service.storage.login_stats import begin_counting
-from auth_service.storage.mail_links import NewLink, count_recent_links, insert_link
-from auth_service.storage.registrations import keep_registration
-from auth_service.storage.users import NewUser, find_user_id, insert_user, lock_user
+from auth_service.storage.mail_links import NewLink, counting_recent_links, insert_link, number_of_links
+from auth_service.storage.registrations import keeping_registration, was_kept
+from auth_service.storage.users import NewUser, find_user_id, insert_and_lock_user
 from auth_service.usecases.hashing import Hashing
 from auth_service.usecases.prepare_link import COOL_DOWN
 from auth_service.usecases.request_mail import Mail, request_mail
@@ -19,7 +19,7 @@ from common.contracts.envelope import Event
 from common.erasure import may_begin
 from common.ids import NewId
 from common.messaging.outbox import record
-from common.postgres.context import Context
+from common.postgres.asking import ask
 from common.postgres.engine import Database, Transaction
 
 
@@ -48,13 +48,11 @@ async def register(
     """
     hashed_password = await hashing.hash(registration.password)
     compared = registration.email.compared
-    async with database.transaction(as_user=Context.LOGIN) as tx:
-        user_id = await find_user_id(tx, email_norm=compared) or new_id()
+    user_id = await find_user_id(database, email_norm=compared) or new_id()
     if await _register_as(database, macs, user_id, registration, hashed_password, now=now, new_id=new_id):
         return
     # Somebody registered the address in between: it has an id now. Or its account was erased: the id is over.
-    async with database.transaction(as_user=Context.LOGIN) as tx:
-        user_id = await find_user_id(tx, email_norm=compared) or new_id()
+    user_id = await find_user_id(database, email_norm=compared) or new_id()
     await _register_as(database, macs, user_id, registration, hashed_password, now=now, new_id=new_id)
 
 
@@ -81,26 +79,26 @@ async def _register_as(
         )
         if not await may_begin(tx, user_id=user_id):
             return False
-        is_new = await insert_user(tx, user)
-        state = await lock_user(tx, user_id=user_id)
+        is_new, state = await insert_and_lock_user(tx, user)
         if state is None:
             return False
-        await begin_counting(tx, user_id=user_id)
+        begin_counting(tx, user_id=user_id)
         if is_new:
             await record(tx, _registered(user, event_id=new_id(), now=now))
         else:
             # one statement here too: both ways take as long
             await audit(tx, entry_id=new_id(), action="account.registered_again", user_id=user_id, data={})
-        again = await keep_registration(
+        kept, links = await ask(
             tx,
-            user_id=user_id,
-            password_tag=password_tag(macs, user_id=user_id, password=registration.password),
-            expires_at=now + KNOWN_FOR,
+            keeping_registration(
+                user_id=user_id,
+                password_tag=password_tag(macs, user_id=user_id, password=registration.password),
+                expires_at=now + KNOWN_FOR,
+            ),
+            counting_recent_links(user_id=user_id, purpose=Purpose.VERIFY_EMAIL, since=now - COOL_DOWN),
         )
-        since = now - COOL_DOWN
-        recent = await count_recent_links(tx, user_id=user_id, purpose=Purpose.VERIFY_EMAIL, since=since)
         # another's mail of a moment ago stands for nobody: its link would set the other's password
-        if not (again and recent):
+        if not (was_kept(kept) and number_of_links(links)):
             await _mail(tx, user_id, hashed_password, is_verified=state.is_verified, now=now, new_id=new_id)
         return True
 
@@ -124,7 +122,7 @@ async def _mail(
         used_at=now if is_verified else None,
         hashed_password=None if is_verified else hashed_password,
     )
-    await insert_link(tx, link)
+    insert_link(tx, link)
     mail = Mail.ACCOUNT_EXISTS if is_verified else Mail.VERIFY_EMAIL
     await request_mail(tx, mail, user_id=user_id, about=link.id)
 

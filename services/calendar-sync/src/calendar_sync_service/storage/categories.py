@@ -5,7 +5,9 @@ from uuid import UUID
 import asyncpg
 import sqlalchemy as sa
 
+from common.postgres.asking import put_off
 from common.postgres.engine import Transaction
+from common.postgres.trip import Step
 
 
 @dataclass(frozen=True)
@@ -25,22 +27,21 @@ async def insert_owner(tx: Transaction, *, user_id: UUID) -> bool:
     return inserted.rowcount == 1
 
 
-async def insert_categories(tx: Transaction, categories: Sequence[Category], *, user_id: UUID) -> None:
-    await tx.execute(
-        sa.text("""
-            INSERT INTO categories (id, user_id, name, colour, position)
-            SELECT id, :user_id, name, colour, position
-            FROM unnest(CAST(:ids AS uuid[]), CAST(:names AS text[]), CAST(:colours AS text[]),
-                        CAST(:positions AS integer[])) AS new (id, name, colour, position)
-        """),
-        {
-            "user_id": user_id,
-            "ids": [category.id for category in categories],
-            "names": [category.name for category in categories],
-            "colours": [category.colour for category in categories],
-            "positions": [category.position for category in categories],
-        },
+_INSERT = """
+    INSERT INTO categories (id, user_id, name, colour, position)
+    SELECT id, $1, name, colour, position
+    FROM unnest($2::uuid[], $3::text[], $4::text[], $5::integer[]) AS new (id, name, colour, position)
+"""
+
+
+def insert_categories(tx: Transaction, categories: Sequence[Category], *, user_id: UUID) -> None:
+    rows = (
+        [category.id for category in categories],
+        [category.name for category in categories],
+        [category.colour for category in categories],
+        [category.position for category in categories],
     )
+    put_off(tx, Step(_INSERT, (user_id, *rows)))
 
 
 async def read_categories(connection: asyncpg.Connection, *, user_id: UUID) -> list[Category]:

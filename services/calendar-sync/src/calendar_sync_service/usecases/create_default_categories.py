@@ -18,6 +18,6 @@ async def create_default_categories(tx: Transaction, *, user_id: UUID, new_id: N
         Category(id=new_id(), name=default.name, colour=default.colour, position=position)
         for position, default in enumerate(DEFAULTS)
     ]
-    await insert_categories(tx, categories, user_id=user_id)
+    insert_categories(tx, categories, user_id=user_id)
     created = CategoriesCreated(user_id=user_id, names=tuple(category.name for category in categories))
     await record(tx, Event(id=new_id(), key=str(user_id), user_id=user_id, time=now, data=created))

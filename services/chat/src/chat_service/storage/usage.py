@@ -5,7 +5,9 @@ from uuid import UUID
 import asyncpg
 import sqlalchemy as sa
 
+from common.postgres.asking import put_off
 from common.postgres.engine import Transaction
+from common.postgres.trip import Step
 
 
 @dataclass(frozen=True)
@@ -23,10 +25,12 @@ async def insert_learner(tx: Transaction, *, user_id: UUID) -> bool:
     return inserted.rowcount == 1
 
 
-async def open_week(tx: Transaction, *, user_id: UUID, week: date) -> None:
-    await tx.execute(
-        sa.text("INSERT INTO usage_weekly (user_id, week) VALUES (:user_id, :week) ON CONFLICT DO NOTHING"),
-        {"user_id": user_id, "week": week},
+def open_week(tx: Transaction, *, user_id: UUID, week: date) -> None:
+    put_off(
+        tx,
+        Step(
+            "INSERT INTO usage_weekly (user_id, week) VALUES ($1, $2) ON CONFLICT DO NOTHING", (user_id, week)
+        ),
     )
 
 

@@ -13,6 +13,6 @@ from common.postgres.engine import Transaction
 async def create_learner(tx: Transaction, *, user_id: UUID, event_id: UUID, now: datetime) -> None:
     if not await may_begin(tx, user_id=user_id) or not await insert_learner(tx, user_id=user_id):
         return
-    await open_week(tx, user_id=user_id, week=week_start(now))
+    open_week(tx, user_id=user_id, week=week_start(now))
     created = LearnerCreated(user_id=user_id)
     await record(tx, Event(id=event_id, key=str(user_id), user_id=user_id, time=now, data=created))

@@ -68,7 +68,7 @@ async def make_profile(tx: Transaction, new: Profile, *, now: datetime, new_id: 
     made = replace(new, version=1, created_at=now, updated_at=now, completed_at=completed_at)
     if not await insert_profile(tx, made):
         return None
-    await publish(tx, user_id=made.user_id, values=made.values, now=now)
+    publish(tx, user_id=made.user_id, values=made.values, now=now)
     created = ProfileCreated(user_id=made.user_id, version=made.version)
     await record(tx, Event(id=new_id(), key=str(made.user_id), user_id=made.user_id, time=now, data=created))
     if completed_at is not None:

@@ -26,7 +26,7 @@ async def write_profile(
     updated_at = await change_profile(tx, wanted, now=now)
     if updated_at is None:
         raise LookupError("a profile that is locked has another version")
-    await publish(tx, user_id=profile.user_id, values=values, now=updated_at)
+    publish(tx, user_id=profile.user_id, values=values, now=updated_at)
     written = replace(wanted, version=profile.version + 1, updated_at=updated_at)
     if done:
         await tell_completed(tx, written, now=now, new_id=new_id)
