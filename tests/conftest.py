@@ -1,13 +1,19 @@
 import gc
 
-from hypothesis import settings
+import pytest
 
 # What is imported stays for the whole run: looking it through for garbage seldom saves a tenth of all CPU.
 gc.set_threshold(50_000, 20, 50)
 
-# One plugin for all suites: fixtures that each suite imported for itself would exist once for each of them.
-pytest_plugins = ["tests.support.fixtures"]
 
-# How long one example takes says more about the machine than about the code.
-settings.register_profile("tests", deadline=None)
-settings.load_profile("tests")
+def pytest_configure(config: pytest.Config) -> None:
+    """A process that only hands tests out to others imports nothing that tests need."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        return
+    # One plugin for all suites: fixtures that each suite imported for itself would exist once for each of them.
+    config.pluginmanager.import_plugin("tests.support.fixtures")
+    from hypothesis import settings
+
+    # How long one example takes says more about the machine than about the code.
+    settings.register_profile("tests", deadline=None)
+    settings.load_profile("tests")
