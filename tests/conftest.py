@@ -10,7 +10,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """A process that only hands tests out to others imports nothing that tests need."""
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
         return
-    # One plugin for all suites: fixtures that each suite imported for itself would exist once for each of them.
+    # one for all suites: fixtures that each suite imported for itself would exist once for each of them
     config.pluginmanager.import_plugin("tests.support.fixtures")
     from hypothesis import settings
 

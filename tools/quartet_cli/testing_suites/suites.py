@@ -71,7 +71,8 @@ def all_suites(form: Form) -> tuple[Suite, ...]:
     return (
         Suite("lint", lint_steps()),
         _tests("unit", form, options=TWO_WORKERS),
-        _tests("contracts", form, options=TWO_WORKERS),
+        # reading events takes a second: less than a second worker needs to begin
+        _tests("contracts", form),
         _tests("simulation", form, options=TWO_WORKERS),
         _tests("integration", form, stack="test", options=THREE_WORKERS),
         _tests("migrations", form, stack="test", options=TWO_WORKERS),
