@@ -1,10 +1,13 @@
+import asyncio
 from collections.abc import AsyncIterator, Iterator
+from threading import Thread
 from weakref import WeakSet
 
 import asyncpg
 import pytest
 
 from common.postgres.pool import Pool
+from tests.support.handing_out import hands_out
 from tests.support.leaks import checked_out, open_transactions
 from tests.support.waiting import eventually
 
@@ -18,6 +21,15 @@ BEGUN_FIRST = (
     "jobs/test_steps.py",
 )
 """Files that take longest: begun last, they would keep one worker busy while the others have nothing left."""
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Whoever hands tests out fetches what the first tests of a storage would wait a minute for."""
+    if hands_out(session.config):
+        from tests.support.own_s3 import ensure_jars_of_storage
+
+        # where it fails, those tests will say why; a run that is shorter ends when it has
+        Thread(target=lambda: asyncio.run(ensure_jars_of_storage())).start()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -20,6 +20,7 @@ from quartet_cli.stack.versions import program
 from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
+CACHE = CHECKOUT / "var" / "cache"
 S3PROXY = JarSet("s3proxy", Path(__file__).parent / "s3proxy")
 BUCKET = "quartet-test"
 ACCESS_KEY = "quartet"
@@ -114,8 +115,7 @@ class OwnS3:
 
 @asynccontextmanager
 async def own_s3(folder: Path) -> AsyncGenerator[OwnS3]:
-    cache = CHECKOUT / "var" / "cache"
-    await _ensure_jars(cache)
+    await ensure_jars_of_storage()
     port, objects = free_port(), folder / "objects"
     (objects / BUCKET).mkdir(parents=True)
     config = folder / "s3proxy.conf"
@@ -123,7 +123,7 @@ async def own_s3(folder: Path) -> AsyncGenerator[OwnS3]:
     config.write_text(SETTINGS.format(**told))
     process = await asyncio.create_subprocess_exec(
         *(program("java"), *JVM, f"-Dlogback.configurationFile={S3PROXY.files / 'logback.xml'}"),
-        *("-cp", S3PROXY.classpath(cache), "org.gaul.s3proxy.Main", "--properties", str(config)),
+        *("-cp", S3PROXY.classpath(CACHE), "org.gaul.s3proxy.Main", "--properties", str(config)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=sys.stderr,
@@ -139,12 +139,12 @@ async def own_s3(folder: Path) -> AsyncGenerator[OwnS3]:
         await process.wait()
 
 
-async def _ensure_jars(cache: Path) -> None:
+async def ensure_jars_of_storage() -> None:
     """Once, whichever of the tests' processes comes first."""
-    make_folder(cache, owner=Owner(None), mode=0o755)
-    with (cache / "s3proxy.lock").open("w") as lock:
+    make_folder(CACHE, owner=Owner(None), mode=0o755)
+    with (CACHE / "s3proxy.lock").open("w") as lock:
         await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
-        await ensure_jars(S3PROXY, cache)
+        await ensure_jars(S3PROXY, CACHE)
 
 
 async def _answers(port: int) -> bool:
