@@ -200,8 +200,7 @@ class ModelTransaction:
             self._database.on_commit()
 
     async def _send_commit(self) -> None:
-        if self._put_off:
-            await self.ask()
+        await self.ask()
         await self.model.network.travel()
         self._check()
         world, faults = self.model.world, self.model.world.faults
@@ -216,8 +215,7 @@ class ModelTransaction:
         await self.model.network.answer()
 
     async def execute(self, statement: Any, *arguments: Any) -> Result:
-        if self._put_off:
-            await self.ask()
+        await self.ask()
         return await self._carry_out(statement, *arguments)
 
     async def _carry_out(self, statement: Any, *arguments: Any) -> Result:
@@ -240,10 +238,8 @@ class ModelTransaction:
 
     async def ask(self, *steps: Step) -> list[Result]:
         put_off, self._put_off = self._put_off, []
-        return [await self._ask(step) for step in (*put_off, *steps)][-len(steps) :]
-
-    async def _ask(self, step: Step) -> Result:
-        return await self._carry_out(step.statement, *step.arguments)
+        found = [await self._carry_out(one.statement, *one.arguments) for one in (*put_off, *steps)]
+        return found[-len(steps) :]
 
     def put_off(self, step: Step) -> None:
         self._put_off.append(step)
