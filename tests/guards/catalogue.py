@@ -86,15 +86,15 @@ MESSAGING = (
     Guard(
         "the relay's advisory lock: batches of two leaders do not overlap",
         "messaging/relay.py",
-        'if not guard["alone"]:',
-        'if guard["alone"] is None:',
+        "if not alone:",
+        "if alone is None:",
         f"{_MSG}/test_relay.py::TestRelay::test_waits_while_a_batch_of_another_leader_is_open",
     ),
     Guard(
         "the lease: only its holder sends",
         "messaging/relay.py",
-        'if not guard["held"]:',
-        'if guard["held"] is None:',
+        "if not held:",
+        "if held is None:",
         f"{_MSG}/test_relay.py::TestRelay::test_a_leader_that_lost_its_lease_unawares_sends_nothing",
     ),
     Guard(
@@ -174,8 +174,8 @@ MESSAGING = (
     Guard(
         "a worker asks for parked keys after it waited for another at the inbox",
         "messaging/delivery.py",
-        "claimed, seen = await ask(tx, self._claiming(messages), parking.looking(consumer=self.consumer))",
-        "seen, claimed = await ask(tx, parking.looking(consumer=self.consumer), self._claiming(messages))",
+        "claimed, seen = found_first(tx)",
+        "seen, claimed = await ask(tx, *reversed(first))",
         f"{_MSG}/test_parking.py::TestAWorkerThatWaitedForAnother"
         "::test_finds_the_key_that_the_other_parked_meanwhile",
     ),

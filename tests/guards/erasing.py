@@ -45,7 +45,7 @@ ERASING = (
     Guard(
         "an id that was erased is not registered again",
         "usecases/register.py",
-        "if not await may_begin(tx, user_id=user_id):",
+        "if not may_have_begun(found_first(tx)):",
         "if False:",
         f"{_ACCOUNT}::TestTheAddress::test_found_before_its_erasure_is_registered_under_another_id",
         below=_AUTH,

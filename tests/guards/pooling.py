@@ -152,8 +152,8 @@ POOLING = (
     Guard(
         "a cancelled BEGIN gives its connection back",
         "postgres/engine.py",
-        "self._begin_anew(pooled, as_user)\n            self.pool.give_back(pooled)\n",
-        "self._begin_anew(pooled, as_user)\n",
+        "self._begin_anew(pooled, as_user, first)\n            self.pool.give_back(pooled)\n",
+        "self._begin_anew(pooled, as_user, first)\n",
         f"{_PG}/test_cancellation.py::TestCancellation"
         "::test_wherever_it_comes_leaks_no_connection_and_no_transaction",
     ),

@@ -6,7 +6,7 @@ text that the project's code executes, so the code runs unchanged and a changed 
 """
 
 import asyncio
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from enum import IntEnum
 from functools import cache
 from itertools import count
@@ -63,8 +63,7 @@ def rows(names: str, values: Iterable[tuple[Any, ...]]) -> list[Row]:
 
 class Result(list[Row]):
     @property
-    def rowcount(self) -> int:
-        """Of a change without RETURNING a model answers a row for each row that it has changed."""
+    def rowcount(self) -> int:  # a model answers a row for each row that it has changed
         return len(self)
 
     def first(self) -> Row | None:
@@ -134,8 +133,10 @@ class ModelDatabase:
         self.service = service
         self.on_commit: Callable[[], None] | None = None
 
-    def transaction(self, *, as_user: object) -> "ModelTransaction":
-        return ModelTransaction(self._model, self._process, self)
+    def transaction(self, *, as_user: object, first: Sequence[Step] = ()) -> "ModelTransaction":
+        tx = ModelTransaction(self._model, self._process, self)
+        tx.put_off(*first)
+        return tx
 
     read_transaction = transaction
 
@@ -148,7 +149,7 @@ class ModelDatabase:
                 if error.code != "database.contention" or attempt == 4:
                     raise
             await asyncio.sleep(0.02 * 2**attempt * self._process.random.random())
-        raise AssertionError("unreachable")
+        return None
 
     def abandon(self) -> None:
         """The process is gone, and the server hears of it."""
@@ -184,6 +185,7 @@ class ModelTransaction:
         self.now = self._active_at = self.model.world.now
         self._state = "open"
         self.model.open.append(self)
+        self.found_first = await self.ask()
         return self
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
@@ -216,9 +218,9 @@ class ModelTransaction:
 
     async def execute(self, statement: Any, *arguments: Any) -> Result:
         await self.ask()
-        return await self._carry_out(statement, *arguments)
+        return await self._carry_out(statement, arguments)
 
-    async def _carry_out(self, statement: Any, *arguments: Any) -> Result:
+    async def _carry_out(self, statement: Any, arguments: Sequence[Any]) -> Result:
         model = self.model.statements[text_of(statement)]
         world, faults = self.model.world, self.model.world.faults
         await self.model.network.travel()
@@ -238,11 +240,10 @@ class ModelTransaction:
 
     async def ask(self, *steps: Step) -> list[Result]:
         put_off, self._put_off = self._put_off, []
-        found = [await self._carry_out(one.statement, *one.arguments) for one in (*put_off, *steps)]
-        return found[-len(steps) :]
+        return [await self._carry_out(*step[:2]) for step in (*put_off, *steps)][-len(steps) :]
 
-    def put_off(self, step: Step) -> None:
-        self._put_off.append(step)
+    def put_off(self, *steps: Step) -> None:
+        self._put_off += steps
 
     fetch = execute
 

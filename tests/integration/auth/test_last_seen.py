@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from common.http.principals import Principal
 from common.ids import new_id
 from common.postgres.context import AsUser
 from common.postgres.engine import Database
+from common.postgres.trip import Step
 from tests.support.accounts import add_session, add_user
 from tests.support.waiting import eventually, throughout
 
@@ -42,10 +44,10 @@ class Cut(Database):
 
     away = False
 
-    async def begin(self, as_user: AsUser) -> Any:
+    async def begin(self, as_user: AsUser, first: Sequence[Step] = ()) -> Any:
         if self.away:
             raise unavailable("database.unavailable", "The database does not answer.")
-        return await super().begin(as_user)
+        return await super().begin(as_user, first)
 
 
 @pytest.fixture

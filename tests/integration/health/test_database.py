@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import asyncpg
@@ -11,6 +11,7 @@ from common.health.heartbeats import worker_check
 from common.health.reading import Probe
 from common.ids import new_id
 from common.postgres.engine import AsUser, Database
+from common.postgres.trip import Step
 from common.settings import DatabaseSettings
 from tests.support.installation import Installation
 from tests.support.waiting import eventually
@@ -31,9 +32,9 @@ async def probe(settings: DatabaseSettings) -> AsyncIterator[Probe]:
 class Counting(Database):
     begun = 0
 
-    async def begin(self, as_user: AsUser) -> Any:
+    async def begin(self, as_user: AsUser, first: Sequence[Step] = ()) -> Any:
         self.begun += 1
-        return await super().begin(as_user)
+        return await super().begin(as_user, first)
 
 
 class TestReadiness:

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -104,11 +104,11 @@ class TestAnEndedSession:
         assert await superuser.fetchval("select count(*) from profile.revoked_sids") == 0
 
     async def test_wakes_the_readers(self, databases: Databases):
-        told: list[frozenset[str]] = []
+        told: list[Sequence[str]] = []
 
         await remember(databases("profile", "worker", on_commit=told.append), revoked_event())
 
-        assert told == [frozenset({HINT})]
+        assert told == [(HINT,)]
 
 
 class TestTheReader:

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from common.ids import new_id
 from common.jobs import Job, JobKind, Runner, enqueue
 from common.postgres.context import AsUser, Context
 from common.postgres.engine import Database
+from common.postgres.trip import Step
 from tests.support.installation import Installation
 from tests.support.waiting import eventually
 
@@ -22,10 +23,10 @@ class Cut(Database):
 
     away = False
 
-    async def begin(self, as_user: AsUser) -> Any:
+    async def begin(self, as_user: AsUser, first: Sequence[Step] = ()) -> Any:
         if self.away:
             raise unavailable("database.unavailable", "The database does not answer.")
-        return await super().begin(as_user)
+        return await super().begin(as_user, first)
 
 
 @pytest.fixture

@@ -83,4 +83,4 @@ class TestEnqueue:
             await enqueue(tx, "test", dedupe_key="d", user_id=user_id, arguments={})
             assert woken == []
 
-        assert woken == [frozenset({"jobs"})]
+        assert woken == [("jobs",)]

@@ -19,6 +19,7 @@ from common.messaging.outbox import record
 from common.messaging.relay import Relay
 from common.postgres.context import AsUser, Context
 from common.postgres.engine import Database, Transaction
+from common.postgres.trip import Step
 from common.settings import KafkaSettings
 from tests.support.databases import Databases
 from tests.support.factories import user_registered
@@ -61,11 +62,11 @@ class Late(Database):
     late = True
     asked = 0
 
-    async def begin(self, as_user: AsUser) -> Any:
+    async def begin(self, as_user: AsUser, first: Sequence[Step] = ()) -> Any:
         self.asked += 1
         if self.late:
             raise unavailable("database.timeout", "The database took too long.")
-        return await super().begin(as_user)
+        return await super().begin(as_user, first)
 
 
 class TestRelay:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from common.errors import QuartetError
 from common.ids import new_id
-from common.postgres.asking import ask, put_off
+from common.postgres.asking import ask, found_first, put_off
 from common.postgres.becoming import become
 from common.postgres.context import Context
 from common.postgres.engine import Transaction, driver_of
@@ -101,6 +101,31 @@ class TestSeveralStatements:
 
         [[(before,)], _, [(after,)]] = await asked
         assert (before, after) == (0, 1)
+
+
+class TestWhatATransactionBeginsWith:
+    async def test_leaves_with_begin_in_one_trip(self, database, proxy):
+        user_id, before = new_id(), proxy.asked
+        async with database.transaction(as_user=user_id, first=(Step(WHO, ()),)) as tx:
+            assert found_first(tx) == [[("auth_user", str(user_id))]]
+            assert proxy.asked - before == 1
+
+    async def test_is_asked_again_when_the_connection_was_dead(self, database, proxy, superuser):
+        user_id = new_id()
+        proxy.doom(answers_only=True)
+        async with database.transaction(as_user=user_id, first=(Step(WRITE, (user_id,)),)):
+            pass
+
+        assert proxy.accepted == 2
+        assert await count(superuser) == 1
+
+    async def test_leaves_nothing_behind_when_it_fails(self, database, superuser):
+        with pytest.raises(QuartetError, match="cannot be stored"):
+            async with database.transaction(as_user=Context.SYSTEM, first=(Step(WRITE, (None,)), FAIL)):
+                pass
+
+        assert await count(superuser) == 0
+        assert database.pool.checked_out == 0
 
 
 class TestWhatIsPutOff:

@@ -58,9 +58,9 @@ class TestLostConnection:
     async def test_at_begin_is_replaced_once_and_no_more(self, database, proxy: Proxy, monkeypatch):
         begin = connection_module.ContextConnection.begin
 
-        async def doomed_begin(driver, service, as_user):
+        async def doomed_begin(driver, service, as_user, first):
             proxy.doom()
-            await begin(driver, service, as_user)
+            await begin(driver, service, as_user, first)
 
         monkeypatch.setattr(connection_module.ContextConnection, "begin", doomed_begin)
 

@@ -22,7 +22,7 @@ from common.messaging.outbox import record
 from common.postgres.asking import ask
 from common.postgres.engine import Transaction
 from common.postgres.tables import Schema
-from common.postgres.trip import Step
+from common.postgres.trip import Row, Step
 
 USER_ERASED = "user.erased"
 
@@ -64,10 +64,18 @@ def user_erased() -> QuartetError:
     return QuartetError(USER_ERASED, "This user was erased; nothing is kept for them.", kind=Kind.NOT_FOUND)
 
 
+def asking_to_begin(*, user_id: UUID) -> tuple[Step, Step]:
+    return Step(_LOCK, ([user_id],)), Step(_IS_ERASED, (user_id,))
+
+
+def may_have_begun(found: Sequence[Sequence[Row]]) -> bool:
+    _, [(erased,)] = found
+    return not erased
+
+
 async def may_begin(tx: Transaction, *, user_id: UUID) -> bool:
     """Before a user's first row in a service: False for whoever was erased. Holds until the commit."""
-    _, [(erased,)] = await ask(tx, Step(_LOCK, ([user_id],)), Step(_IS_ERASED, (user_id,)))
-    return not erased
+    return may_have_begun(await ask(tx, *asking_to_begin(user_id=user_id)))
 
 
 async def lock_users(tx: Transaction, user_ids: Iterable[UUID]) -> None:

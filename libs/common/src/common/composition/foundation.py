@@ -1,7 +1,7 @@
 """What the api and the worker of a service both stand on."""
 
 import gc
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -92,7 +92,7 @@ async def foundation(
         hints = Hints(redis, settings.redis.prefix)
         wakeups = Wakeups(redis, settings.redis.prefix, wakes)
 
-        def committed(names: frozenset[str]) -> None:
+        def committed(names: Sequence[str]) -> None:
             wakeups.wake(names)
             hints.publish(names)
 

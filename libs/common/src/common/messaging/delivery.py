@@ -15,7 +15,7 @@ from common.messaging.handlers import Handlers
 from common.messaging.messages import Message
 from common.messaging.metrics import CONSUMED
 from common.messaging.traces import processed, processed_together
-from common.postgres.asking import ask
+from common.postgres.asking import ask, found_first
 from common.postgres.becoming import become
 from common.postgres.context import Context
 from common.postgres.engine import Database, Transaction
@@ -39,9 +39,10 @@ class Delivery:
     async def together(self, messages: Sequence[Message]) -> None:
         """All or nothing. A duplicate has no effect; what belongs to a parked key waits in its list."""
         results: Counter[tuple[str, int, str]] = Counter()
-        async with self.database.transaction(as_user=Context.SYSTEM) as tx:
-            # The inbox first: whoever has these messages too is waited for there, and may have parked a key.
-            claimed, seen = await ask(tx, self._claiming(messages), parking.looking(consumer=self.consumer))
+        # The inbox first: whoever has these messages too is waited for there, and may have parked a key.
+        first = self._claiming(messages), parking.looking(consumer=self.consumer)
+        async with self.database.transaction(as_user=Context.SYSTEM, first=first) as tx:
+            claimed, seen = found_first(tx)
             fresh = inbox.claimed(claimed)
             parked = await parking.lock_parked(tx, consumer=self.consumer, messages=messages, seen=seen)
             due: list[Event[Any]] = []

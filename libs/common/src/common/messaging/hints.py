@@ -22,18 +22,19 @@ class Hints:
     def __init__(self, redis: Redis, prefix: str) -> None:
         self._redis = redis
         self._prefix = prefix
-        self._names: set[str] = set()
+        # in the order in which they were named
+        self._names: dict[str, None] = {}
         self._asked = asyncio.Event()
 
     def publish(self, names: Iterable[str]) -> None:
-        self._names.update(names)
+        self._names.update(dict.fromkeys(names))
         self._asked.set()
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             await first_of(self._asked, stop)
             self._asked.clear()
-            names, self._names = self._names, set()
+            names, self._names = self._names, {}
             for name in names:
                 with suppress(Exception):
                     async with asyncio.timeout(_PATIENCE_SECONDS):

@@ -173,14 +173,15 @@ class Relay:
     async def _relay_batch(self) -> tuple[int, bool]:
         """Reads, sends and deletes in one transaction; how many, and whether more may wait."""
         # On the driver's connection: five thousand rows at once are too many to be dressed as SQLAlchemy's.
-        async with self._database.read_transaction(as_user=Context.SYSTEM) as connection:
-            (guard,) = await connection.fetch(_GUARD, self.lease.holder, self._batch_name)
-            if not guard["held"]:
+        guard = Step(_GUARD, (self.lease.holder, self._batch_name))
+        async with self._database.read_transaction(as_user=Context.SYSTEM, first=(guard,)) as connection:
+            [[(alone, held, server)]] = connection.found_first
+            if not held:
                 self.lease.lose()
                 return 0, False
-            if not guard["alone"]:  # a batch of the leader before is still open
+            if not alone:  # a batch of the leader before is still open
                 return 0, False
-            floor = self._floor.on(guard["server"])
+            floor = self._floor.on(server)
             limit = self._pace.rows
             rows = await connection.fetch(_READ, limit, self._settings.bytes, floor)
             self._pace.tries(len(rows))

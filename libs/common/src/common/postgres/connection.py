@@ -8,7 +8,7 @@ import asyncpg
 from common.postgres.context import AsUser, begin_statement
 from common.postgres.statement_names import Naming, StatementNames
 from common.postgres.timeouts import BEGIN_SECONDS, COMMAND_SECONDS, COMMIT_SECONDS, ROLLBACK_SECONDS
-from common.postgres.trip import Found, Row, Step, Trip, trip_message
+from common.postgres.trip import Found, Row, Step, Trip, becoming, trip_message
 
 _MOST_DESCRIBED: Final = 512
 _NOT_KNOWN: Final = (asyncpg.InvalidSQLStatementNameError, asyncpg.FeatureNotSupportedError)
@@ -29,12 +29,18 @@ class ContextConnection(asyncpg.Connection):
         self._service = ""
         self._is_open = False
         self._put_off: list[Step] = []
+        self.found_first: list[list[Row]] = []
+        """By the steps that its transaction was begun with."""
 
-    async def begin(self, service: str, as_user: AsUser) -> None:
+    async def begin(self, service: str, as_user: AsUser, first: Sequence[Step] = ()) -> None:
         """One round trip. After a failure or cancellation the connection is gone: nobody knows its state."""
         self._service = service
         try:
-            await super().execute(begin_statement(service, as_user), timeout=BEGIN_SECONDS)
+            if first:
+                steps = (Step("BEGIN", ()), becoming(service, as_user), *first)
+                self.found_first = (await self._trip(service, steps, Naming.NONE)).rows[2:]
+            else:
+                await super().execute(begin_statement(service, as_user), timeout=BEGIN_SECONDS)
         except BaseException:
             self.terminate()
             raise

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Final, TypeVar, cast
@@ -18,6 +18,7 @@ from common.postgres.constraints import NO_CONSTRAINTS, Constraints
 from common.postgres.context import AsUser, Context
 from common.postgres.pool import Pool, Pooled
 from common.postgres.timeouts import BEGIN_SECONDS, COMMAND_SECONDS, CONNECT_SECONDS
+from common.postgres.trip import Step
 from common.postgres.url import Surroundings, fix_async_database_url
 from common.settings import DatabaseSettings
 
@@ -36,12 +37,12 @@ _FIRST_PAUSE_SECONDS: Final = 0.02
 
 def wake_after_commit(tx: Transaction, name: str) -> None:
     """Says who may look for work as soon as this transaction is visible; forgotten when it is rolled back."""
-    tx.info.setdefault(_WAKE, set()).add(name)
+    tx.info.setdefault(_WAKE, {})[name] = None
 
 
 def changed(tx: Transaction, name: str) -> None:
     """Says what has another version now: who knows the older one forgets it before anybody is answered."""
-    tx.info.setdefault(_CHANGED, set()).add(name)
+    tx.info.setdefault(_CHANGED, {})[name] = None
 
 
 def driver_of(tx: Transaction) -> ContextConnection:
@@ -58,7 +59,7 @@ class Database:
         service: str,
         application_name: str,
         constraints: Constraints = NO_CONSTRAINTS,
-        on_commit: Callable[[frozenset[str]], None] | None = None,
+        on_commit: Callable[[Sequence[str]], None] | None = None,
         on_change: Callable[[frozenset[str]], Awaitable[None]] | None = None,
     ) -> None:
         self.service: Final = service
@@ -76,13 +77,20 @@ class Database:
             long_checkout_seconds=settings.long_checkout_seconds,
         )
 
-    def transaction(self, *, as_user: AsUser) -> AbstractAsyncContextManager[Transaction]:
-        """Commits when its block ends, rolls back when it raises or is cancelled."""
-        return _InTransaction(self, as_user)
+    def transaction(
+        self, *, as_user: AsUser, first: Sequence[Step] = ()
+    ) -> AbstractAsyncContextManager[Transaction]:
+        """Commits when its block ends, rolls back when it raises or is cancelled.
 
-    def read_transaction(self, *, as_user: AsUser) -> AbstractAsyncContextManager[ContextConnection]:
+        `first` leaves with BEGIN, in its trip; what it finds is `asking.found_first`.
+        """
+        return _InTransaction(self, as_user, first)
+
+    def read_transaction(
+        self, *, as_user: AsUser, first: Sequence[Step] = ()
+    ) -> AbstractAsyncContextManager[ContextConnection]:
         """The same transaction on the driver's own connection, for reads that are asked for often."""
-        return _InDriverTransaction(self, as_user)
+        return _InDriverTransaction(self, as_user, first)
 
     async def in_transaction(self, as_user: AsUser, use_case: Callable[[Transaction], Awaitable[T]]) -> T:
         """Runs the use case again, from its beginning, when others were changing the same rows."""
@@ -102,14 +110,14 @@ class Database:
         await self.pool.close()
         await self._engine.dispose()
 
-    async def begin(self, as_user: AsUser) -> Pooled:
+    async def begin(self, as_user: AsUser, first: Sequence[Step] = ()) -> Pooled:
         """Sends BEGIN at once: a dead connection is found here, where a new one can still take its place."""
         pooled = await self._take()
         try:
-            await pooled.driver.begin(self.service, as_user)
+            await pooled.driver.begin(self.service, as_user, first)
         except BaseException as error:
             if faults.is_disconnect(error):
-                return await self._begin_anew(pooled, as_user)
+                return await self._begin_anew(pooled, as_user, first)
             self.pool.give_back(pooled)
             self._raise_known(error)
             raise
@@ -130,7 +138,7 @@ class Database:
             await self.tell_changed(changes or ())
         if wake and self._on_commit is not None:
             try:
-                self._on_commit(frozenset(wake))
+                self._on_commit(tuple(wake))
             except Exception as error:  # noqa: BLE001 - committed is committed; who waits for the hint polls
                 _log.warning("database.wake_failed", error=type(error).__name__)
 
@@ -152,14 +160,14 @@ class Database:
             self._raise_known(error)
             raise
 
-    async def _begin_anew(self, dead: Pooled, as_user: AsUser) -> Pooled:
+    async def _begin_anew(self, dead: Pooled, as_user: AsUser, first: Sequence[Step]) -> Pooled:
         try:
             pooled = await self.pool.renew(dead)
         except Exception as error:
             self._raise_known(error)
             raise
         try:
-            await pooled.driver.begin(self.service, as_user)
+            await pooled.driver.begin(self.service, as_user, first)
         except BaseException as error:
             self.pool.give_back(pooled)
             self._raise_known(error)
@@ -205,24 +213,25 @@ class Database:
         return Pooled(connection, driver)
 
 
-def _named(pooled: Pooled, what: str) -> set[str] | None:
+def _named(pooled: Pooled, what: str) -> dict[str, None] | None:
     """Once. SQLAlchemy invalidates a connection whose statement is cancelled, and then refuses `info`."""
     sync = pooled.connection.sync_connection
     return None if sync is None or sync.invalidated else sync.info.pop(what, None)
 
 
 class _InTransaction:
-    __slots__ = ("_as_user", "_database", "_pooled")
+    __slots__ = ("_as_user", "_database", "_first", "_pooled")
 
-    def __init__(self, database: Database, as_user: AsUser | None) -> None:
+    def __init__(self, database: Database, as_user: AsUser | None, first: Sequence[Step]) -> None:
         if as_user is None:
             raise TypeError("a transaction says as whom it runs: as_user is a user's id or a Context")
         self._database = database
         self._as_user: AsUser = as_user
+        self._first = first
         self._pooled: Pooled | None = None
 
     async def __aenter__(self) -> Any:
-        self._pooled = await self._database.begin(self._as_user)
+        self._pooled = await self._database.begin(self._as_user, self._first)
         return self._pooled.connection
 
     async def __aexit__(
@@ -243,7 +252,7 @@ class _InDriverTransaction(_InTransaction):
     __slots__ = ()
 
     async def __aenter__(self) -> Any:
-        self._pooled = await self._database.begin(self._as_user)
+        self._pooled = await self._database.begin(self._as_user, self._first)
         return self._pooled.driver
 
 

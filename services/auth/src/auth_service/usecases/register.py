@@ -16,10 +16,10 @@ from auth_service.usecases.prepare_link import COOL_DOWN
 from auth_service.usecases.request_mail import Mail, request_mail
 from common.contracts.auth import UserRegistered
 from common.contracts.envelope import Event
-from common.erasure import may_begin
+from common.erasure import asking_to_begin, may_have_begun
 from common.ids import NewId
 from common.messaging.outbox import record
-from common.postgres.asking import ask
+from common.postgres.asking import ask, found_first
 from common.postgres.engine import Database, Transaction
 
 
@@ -67,7 +67,7 @@ async def _register_as(
     new_id: NewId,
 ) -> bool:
     """False when the address is another user's, or its account was erased a moment ago."""
-    async with database.transaction(as_user=user_id) as tx:
+    async with database.transaction(as_user=user_id, first=asking_to_begin(user_id=user_id)) as tx:
         user = NewUser(
             id=user_id,
             email=registration.email.shown,
@@ -77,7 +77,7 @@ async def _register_as(
             timezone=registration.timezone,
             language=registration.language,
         )
-        if not await may_begin(tx, user_id=user_id):
+        if not may_have_begun(found_first(tx)):
             return False
         is_new, state = await insert_and_lock_user(tx, user)
         if state is None:
