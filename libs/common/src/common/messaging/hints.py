@@ -31,14 +31,22 @@ class Hints:
         self._asked.set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        while not stop.is_set():
-            await first_of(self._asked, stop)
-            self._asked.clear()
-            names, self._names = self._names, {}
-            for name in names:
-                with suppress(Exception):
-                    async with asyncio.timeout(_PATIENCE_SECONDS):
-                        await self._redis.publish(f"{self._prefix}{name}", b"")
+        ender = asyncio.create_task(self._end_at(stop))
+        try:
+            while not stop.is_set():
+                await self._asked.wait()
+                self._asked.clear()
+                names, self._names = self._names, {}
+                for name in names:
+                    with suppress(Exception):
+                        async with asyncio.timeout(_PATIENCE_SECONDS):
+                            await self._redis.publish(f"{self._prefix}{name}", b"")
+        finally:
+            ender.cancel()
+
+    async def _end_at(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._asked.set()
 
 
 class Wakeups:
