@@ -213,6 +213,20 @@ MESSAGING = (
 
 JOBS = (
     Guard(
+        "a runner that was woken lets the events of the same commit go first",
+        "jobs/runner.py",
+        "if self._wake.is_set() and not self._freed:",
+        "if False:",
+        f"{_JOBS}/test_runner.py::TestRunner::test_rests_after_a_wake_and_can_be_stopped_meanwhile",
+    ),
+    Guard(
+        "a place that a job left is given on at once",
+        "jobs/runner.py",
+        "if self._wake.is_set() and not self._freed:",
+        "if self._wake.is_set():",
+        f"{_JOBS}/test_runner.py::TestRunner::test_gives_a_place_that_was_freed_to_the_next_at_once",
+    ),
+    Guard(
         "a job's end is written by whoever holds its claim",
         "jobs/endings.py",
         'claim = NULL, claim_until = NULL\n    WHERE id = :id AND claim = :claim\n""")\n\n_TRY',

@@ -55,6 +55,32 @@ class TestRunner:
 
         await jobs.ended(job_id, "succeeded")
 
+    async def test_rests_after_a_wake_and_can_be_stopped_meanwhile(self, jobs, start, work):
+        wake, turns = asyncio.Event(), []
+        running = start(
+            JobKind("test", work),
+            wake=wake,
+            poll_seconds=600.0,
+            gather_seconds=600.0,
+            on_turn=lambda: turns.append(1),
+        )
+        await eventually(lambda: turns)
+
+        await jobs.make()
+        wake.set()
+
+        await throughout(lambda: not work.begun, seconds=0.3)
+        async with asyncio.timeout(5.0):
+            await running.stop()
+
+    async def test_gives_a_place_that_was_freed_to_the_next_at_once(self, jobs, start, work):
+        work.may_end.set()
+        for _ in range(3):
+            await jobs.make()
+        start(JobKind("test", work, concurrency=1), poll_seconds=600.0, gather_seconds=600.0)
+
+        await eventually(lambda: _is(jobs.count("succeeded"), 3))
+
     async def test_starts_a_job_at_its_time_and_not_before(self, jobs, start, work):
         work.may_end.set()
         start(JobKind("test", work), poll_seconds=600.0, wake=(wake := asyncio.Event()))

@@ -67,6 +67,7 @@ class Runner:
         wake: asyncio.Event | None = None,
         capacity: int = 8,
         poll_seconds: float = 1.0,
+        gather_seconds: float = 0.05,
         beat_seconds: float = 2.0,
         finish_seconds: float = 4.0,
         seconds: Callable[[], float] = time.monotonic,
@@ -76,6 +77,8 @@ class Runner:
     ) -> None:
         """`wake` is set by whoever knows of new jobs; `on_turn` tells a watchdog that the loop goes round.
 
+        After a wake the runner rests for `gather_seconds`: the events of the same commit are more urgent than
+        its jobs, and what others commit meanwhile is claimed in the same turn.
         `seconds` measures how long a lease lasts here; when it ends for all is the database's to say.
         """
         self._database = database
@@ -83,6 +86,7 @@ class Runner:
         self._wake = wake or asyncio.Event()
         self._capacity = capacity
         self._poll_seconds = poll_seconds
+        self._gather_seconds = gather_seconds
         self._shortest_lease_seconds = min((kind.lease_seconds for kind in kinds), default=60.0)
         self._beat_seconds = min(beat_seconds, self._shortest_lease_seconds / 3)
         self._finish_seconds = finish_seconds
@@ -93,6 +97,8 @@ class Runner:
         self._held: list[Held] = []
         self._carried: set[asyncio.Task[None]] = set()
         self._next_count = 0.0
+        self._freed = False
+        """A job has ended since the last turn: its place is given on at once."""
 
     @property
     def running(self) -> int:
@@ -106,6 +112,7 @@ class Runner:
         try:
             while not stop.is_set():
                 self._wake.clear()
+                self._freed = False
                 pause = await self._turn()
                 self._on_turn()
                 await self._wait(stopped, pause)
@@ -163,12 +170,15 @@ class Runner:
     def _ended(self, held: Held, task: asyncio.Task[None]) -> None:
         self._carried.discard(task)
         self._held.remove(held)
+        self._freed = True
         self._wake.set()
 
     async def _wait(self, stopped: asyncio.Task[bool], seconds: float) -> None:
         woken = asyncio.create_task(self._wake.wait())
         await asyncio.wait({stopped, woken}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         woken.cancel()
+        if self._wake.is_set() and not self._freed:
+            await asyncio.wait({stopped}, timeout=self._gather_seconds)
 
     async def _keep(self, over: asyncio.Event) -> None:
         """Keeps the leases of everything that runs, and hears of cancelling."""
