@@ -47,9 +47,24 @@ POSTGRES = (
     Guard(
         "a connection whose BEGIN failed is terminated",
         "postgres/connection.py",
-        "timeout=BEGIN_SECONDS)\n        except BaseException:\n            self.terminate()\n",
-        "timeout=BEGIN_SECONDS)\n        except BaseException:\n",
+        "            else:\n                self.terminate()\n            raise\n        self._is_open",
+        "            raise\n        self._is_open",
         f"{_PG}/test_lost_connection.py::TestSilentNetwork::test_ends_a_begin",
+    ),
+    Guard(
+        "SQLAlchemy asks the driver for each statement, so that what was put off leaves before it",
+        "postgres/engine.py",
+        'arguments["prepared_statement_cache_size"] = 0',
+        'arguments["prepared_statement_cache_size"] = 100',
+        f"{_PG}/test_asking.py::TestWhatIsPutOff"
+        "::test_comes_before_a_statement_that_the_connection_has_prepared",
+    ),
+    Guard(
+        "what was put off too late stays out of the next transaction",
+        "postgres/connection.py",
+        "self._service, self._put_off, self.found_first = service, [], []",
+        "self._service = service",
+        f"{_PG}/test_asking.py::TestWhatIsPutOff::test_of_a_transaction_that_is_over_stays_out_of_the_next",
     ),
     Guard(
         "COMMIT's answer is read: a swallowed error is no silent rollback",

@@ -1,10 +1,12 @@
 """How often a transaction asks the server, and that nothing else is changed by asking less often."""
 
 import asyncio
+from contextlib import suppress
 
 import asyncpg
 import pytest
 import sqlalchemy as sa
+from pydantic import SecretStr
 
 from common.errors import QuartetError
 from common.ids import new_id
@@ -119,13 +121,13 @@ class TestWhatATransactionBeginsWith:
         assert proxy.accepted == 2
         assert await count(superuser) == 1
 
-    async def test_leaves_nothing_behind_when_it_fails(self, database, superuser):
+    async def test_leaves_nothing_behind_when_it_fails(self, database, superuser, proxy):
         with pytest.raises(QuartetError, match="cannot be stored"):
             async with database.transaction(as_user=Context.SYSTEM, first=(Step(WRITE, (None,)), FAIL)):
                 pass
 
         assert await count(superuser) == 0
-        assert database.pool.checked_out == 0
+        assert (database.pool.checked_out, database.pool.idle, proxy.accepted) == (0, 1, 1)
 
 
 class TestWhatIsPutOff:
@@ -145,6 +147,36 @@ class TestWhatIsPutOff:
             found = await tx.execute(sa.text(WHO))
 
             assert tuple(found.one()) == ("auth_user", str(user_id))
+
+    async def test_comes_before_a_statement_that_the_connection_has_prepared(self, pools, installation):
+        url = SecretStr(installation.stack.postgres_url("auth_worker", installation.worker))
+        database = pools(url=url, pooler="none", pool_size=1)
+        users = [new_id() for _ in range(3)]
+        found = []
+        for user_id in users:
+            async with database.transaction(as_user=Context.SYSTEM) as tx:
+                become(tx, "auth", user_id)
+                found.append(tuple((await tx.execute(sa.text(WHO))).one()))
+
+        assert found == [("auth_user", str(user_id)) for user_id in users]
+
+    async def test_after_an_error_that_was_swallowed_tells_of_it(self, database):
+        async def use_case(tx: Transaction) -> None:
+            with suppress(asyncpg.DataError):
+                await ask(tx, FAIL)
+            put_off(tx, Step(WHO, ()))
+
+        with pytest.raises(QuartetError, match="swallowed"):
+            await database.in_transaction(Context.SYSTEM, use_case)
+
+    async def test_of_a_transaction_that_is_over_stays_out_of_the_next(self, database, superuser):
+        async with database.transaction(as_user=Context.SYSTEM) as tx:
+            pass
+        put_off(tx, Step(WRITE, (new_id(),)))
+        async with database.transaction(as_user=Context.SYSTEM) as tx:
+            await tx.execute(sa.text(WHO))
+
+        assert await count(superuser) == 0
 
     async def test_comes_before_a_statement_of_the_driver_s(self, database):
         async with database.read_transaction(as_user=Context.SYSTEM) as connection:

@@ -113,6 +113,7 @@ class TestCaches:
 
         async with database.transaction(as_user=Context.SYSTEM) as tx:
             raw = await tx.get_raw_connection()
+            await tx.execute(sa.text("SELECT 41"))
 
             assert raw.driver_connection._config.statement_cache_size > 0
-            assert raw.dbapi_connection._prepared_statement_cache is not None
+            assert raw.driver_connection._stmt_cache.has(("SELECT 41", asyncpg.Record, False))

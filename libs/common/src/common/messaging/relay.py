@@ -194,7 +194,7 @@ class Relay:
         self._floor.sent(rows[-1][0])
         _count(rows)
         # a hint of whoever committed meanwhile is still set; what nobody hints at is found by the next poll
-        return len(rows), len(rows) == limit or sum(len(row[3]) for row in rows) >= self._settings.bytes
+        return len(rows), len(rows) == limit or _may_fill(self._settings.bytes, rows)
 
     def _outgoing(self, _: int, topic: str, key: str, payload: str, headers: str) -> Outgoing:
         named: dict[str, str] = from_json(headers)
@@ -249,6 +249,11 @@ class Relay:
                     return
             except Exception as error:  # noqa: BLE001 - what cannot be renewed runs out by itself
                 log.warning("relay.lease_not_renewed", error=type(error).__name__)
+
+
+def _may_fill(stored_bytes: int, rows: Sequence[Any]) -> bool:
+    """A character is stored in four bytes at most, and a payload has a header of as many."""
+    return sum(4 * len(row[3]) + 4 for row in rows) >= stored_bytes
 
 
 def _count(rows: Sequence[Any]) -> None:

@@ -34,15 +34,20 @@ class ContextConnection(asyncpg.Connection):
 
     async def begin(self, service: str, as_user: AsUser, first: Sequence[Step] = ()) -> None:
         """One round trip. After a failure or cancellation the connection is gone: nobody knows its state."""
-        self._service = service
+        self._service, self._put_off, self.found_first = service, [], []
         try:
             if first:
                 steps = (Step("BEGIN", ()), becoming(service, as_user), *first)
                 self.found_first = (await self._trip(service, steps, Naming.NONE)).rows[2:]
             else:
                 await super().execute(begin_statement(service, as_user), timeout=BEGIN_SECONDS)
-        except BaseException:
-            self.terminate()
+        except BaseException as error:
+            if first and isinstance(error, asyncpg.PostgresError):
+                # of a step, which may have waited for others: the connection is as good as before
+                with suppress(Exception):
+                    await self.roll_back()
+            else:
+                self.terminate()
             raise
         self._is_open = True
 
@@ -122,12 +127,11 @@ class ContextConnection(asyncpg.Connection):
     async def _trip(self, service: str, steps: Sequence[Step], naming: Naming) -> Found:
         self._check_open()
         driver, transport = cast("asyncio.Protocol", self._protocol), self._transport
-        message = trip_message(service, steps, naming)
         trip = Trip(driver, self._loop.create_future(), steps)
         late = self._loop.call_later(COMMAND_SECONDS, trip.give_up)
         transport.set_protocol(trip)
         try:
-            transport.write(message)
+            transport.write(trip_message(service, steps, naming))
             return await trip.ended
         except asyncpg.PostgresError:
             raise
@@ -162,7 +166,8 @@ class ContextConnection(asyncpg.Connection):
             query,
             timeout,
             named=named,
-            use_cache=use_cache,
+            # SQLAlchemy asks without the cache, because it has one of its own, which is off
+            use_cache=use_cache or named is True,
             ignore_custom_codec=ignore_custom_codec,
             record_class=record_class,
         )

@@ -116,7 +116,7 @@ class Database:
         try:
             await pooled.driver.begin(self.service, as_user, first)
         except BaseException as error:
-            if faults.is_disconnect(error):
+            if faults.is_disconnect(error) and pooled.driver.is_closed():
                 return await self._begin_anew(pooled, as_user, first)
             self.pool.give_back(pooled)
             self._raise_known(error)
@@ -260,11 +260,12 @@ def _engine(settings: DatabaseSettings, service: str, application_name: str) -> 
     around = Surroundings(service, settings.certificates)
     url, arguments = fix_async_database_url(settings.url.get_secret_value(), around)
     arguments["server_settings"] = {"application_name": application_name} | arguments["server_settings"]
+    # it would pass by the driver when it knows a statement, and what was put off would stay behind
+    arguments["prepared_statement_cache_size"] = 0
     if settings.pooler in ("auto", "transaction") and not settings.prepared_statements:
         # through a transaction pooler a named statement may belong to another client's query: with either
         # cache on, rows of the wrong query come back without an error
         arguments["statement_cache_size"] = 0
-        arguments["prepared_statement_cache_size"] = 0
         arguments["prepared_statement_name_func"] = lambda: ""
     return create_async_engine(
         url,

@@ -65,9 +65,9 @@ def translated(
 
     `closed` says that the connection is gone, which makes sense of the errors that do not.
     """
-    if isinstance(error, TransactionAbortedError):
-        return _bug("database.transaction_aborted", "A failed statement's error was swallowed.")
     cause = driver_error(error)
+    if isinstance(cause, TransactionAbortedError | asyncpg.InFailedSQLTransactionError):
+        return _bug("database.transaction_aborted", "A failed statement's error was swallowed.")
     if isinstance(cause, asyncpg.IntegrityConstraintViolationError):
         name, table = getattr(cause, "constraint_name", None), getattr(cause, "table_name", None)
         return constraints.error(name, table=table) or _unknown_constraint(cause)
