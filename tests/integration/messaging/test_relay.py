@@ -270,6 +270,15 @@ class TestRelay:
                 await record(tx, user_registered(user_id))
             await eventually(lambda: is_empty(superuser), within=5.0)
 
+    async def test_does_not_rest_after_a_batch_that_its_bytes_bound(
+        self, auth: Database, new_relay: Callable[..., Relay], superuser: asyncpg.Connection
+    ):
+        await put(auth, *range(1, 41), key=new_id())
+        settings = replace(QUICK, bytes=1_000, poll_seconds=600.0, fastest_poll_seconds=600.0)
+
+        async with running(new_relay(settings=settings)):
+            await eventually(lambda: is_empty(superuser))
+
     async def test_a_stopped_leader_is_followed_at_once(
         self, auth: Database, new_relay: Callable[..., Relay], superuser: asyncpg.Connection
     ):
