@@ -18,6 +18,7 @@ from common.messaging import inbox, kafka
 from common.messaging.consumer import Consumer
 from common.messaging.handlers import Handlers
 from common.messaging.headers import encode, parse_event
+from common.postgres.asking import ask
 from common.postgres.context import Context
 from common.postgres.engine import Database, Transaction
 from common.settings import KafkaSettings
@@ -105,7 +106,8 @@ async def straight_line(
 async def _one_batch(database: Database, name: str, records: list[ConsumerRecord], effect: Effect) -> None:
     events: list[Registered] = [parse_event(record, BY_STEM) for record in records]
     async with database.transaction(as_user=Context.SYSTEM) as tx:
-        fresh = await inbox.claim(tx, consumer=name, event_ids=[event.id for event in events])
+        [claimed] = await ask(tx, inbox.claiming(consumer=name, event_ids=[event.id for event in events]))
+        fresh = inbox.claimed(claimed)
         await tx.execute(_SEEN, {"consumer": name, "most": 1_000})
         await effect(tx, [event for event in events if event.id in fresh])
 

@@ -57,6 +57,14 @@ POOLING = (
         f"{_PG}/test_asking.py::TestWhatIsPutOff::test_comes_before_a_statement_of_the_driver_s",
     ),
     Guard(
+        "a first step that waits for others is no dead connection",
+        "postgres/engine.py",
+        "if faults.is_disconnect(error) and pooled.driver.is_closed():",
+        "if faults.is_disconnect(error):",
+        f"{_PG}/test_asking.py::TestWhatATransactionBeginsWith"
+        "::test_that_takes_too_long_is_no_dead_connection",
+    ),
+    Guard(
         "what was put off leaves with COMMIT",
         "postgres/connection.py",
         "            if self._put_off:\n                answer",

@@ -146,7 +146,8 @@ class ConsumerScenario:
         async def main() -> None:
             handlers = Handlers("profile")
             handlers.each(UserRegistered, mood.handle)
-            letters = DeadLetters(Delivery(database, handlers, consumer="consumer"))  # pyright: ignore[reportArgumentType]
+            delivery = Delivery(database, handlers, consumer="consumer")  # pyright: ignore[reportArgumentType] - a model
+            letters = DeadLetters(delivery)
             while True:
                 await asyncio.sleep(1.0 + process.random.random() * 2.0)
                 try:

@@ -42,7 +42,7 @@ def run_schedules(scenario: Scenario, *, count: int, faults: Faults | None = Non
         for seed in seeds:
             replay(scenario, seed, faults=faults)
     ran[name] += len(seeds)
-    print(f"{len(seeds)} schedules of {name}, seeds {seeds.start} to {seeds.stop - 1}")  # noqa: T201
+    print(f"{len(seeds)} schedules of {name}, seeds {seeds.start} to {seeds.stop - 1}")  # noqa: T201 - how many ran is what was asked for
     return len(seeds)
 
 

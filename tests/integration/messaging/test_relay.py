@@ -301,7 +301,7 @@ async def _count_up(tx: Transaction, key: UUID) -> None:
 
 
 async def _is(number: object, wanted: int) -> bool:
-    return await number == wanted  # type: ignore[misc]
+    return await number == wanted  # type: ignore[misc] - any awaitable
 
 
 async def _holds(superuser: asyncpg.Connection, holder: UUID) -> bool:

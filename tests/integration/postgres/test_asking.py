@@ -129,6 +129,14 @@ class TestWhatATransactionBeginsWith:
         assert await count(superuser) == 0
         assert (database.pool.checked_out, database.pool.idle, proxy.accepted) == (0, 1, 1)
 
+    async def test_that_takes_too_long_is_no_dead_connection(self, database, proxy):
+        too_long = (Step("SET LOCAL statement_timeout = 20", ()), Step("SELECT pg_sleep(9)::text", ()))
+        with pytest.raises(QuartetError, match="took too long"):
+            async with database.transaction(as_user=Context.SYSTEM, first=too_long):
+                pass
+
+        assert (database.pool.checked_out, database.pool.idle, proxy.accepted) == (0, 1, 1)
+
 
 class TestWhatIsPutOff:
     async def test_leaves_with_commit_in_one_trip(self, database, proxy, superuser):

@@ -27,7 +27,7 @@ _LEFT_OUT: Final = (
 def hold_back() -> None:
     """The first lines of a program: no extras, and no looking for garbage in what is only being made.
 
-    Nor when it ends. Together that is a quarter of the CPU of importing auth's api and leaving again.
+    Nor when it ends. Together that is a third of the CPU of importing auth's api and leaving again.
     """
     gc.disable()
     atexit.register(gc.freeze)

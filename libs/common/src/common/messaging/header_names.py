@@ -17,8 +17,8 @@ def tolerate_any_header_name() -> None:
 
 
 # The client's own classes, final and private: the only places that see a whole batch and the bytes of a name.
-_MemoryRecords: Any = memory_records._MemoryRecordsPy  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-_RecordBatch: Any = default_records._DefaultRecordBatchPy  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+_MemoryRecords: Any = memory_records._MemoryRecordsPy  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - see above
+_RecordBatch: Any = default_records._DefaultRecordBatchPy  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - see above
 
 
 class _Records(_MemoryRecords):

@@ -4,8 +4,6 @@ from collections.abc import Iterable
 from operator import attrgetter
 from uuid import UUID
 
-from common.postgres.asking import ask
-from common.postgres.engine import Transaction
 from common.postgres.trip import Row, Step
 
 # In the order of the array. Sorting here instead would double what the statement costs.
@@ -26,8 +24,3 @@ def claiming(*, consumer: str, event_ids: Iterable[UUID]) -> Step:
 
 def claimed(rows: Iterable[Row]) -> set[UUID]:
     return {event_id for (event_id,) in rows}
-
-
-async def claim(tx: Transaction, *, consumer: str, event_ids: Iterable[UUID]) -> set[UUID]:
-    [rows] = await ask(tx, claiming(consumer=consumer, event_ids=event_ids))
-    return claimed(rows)
